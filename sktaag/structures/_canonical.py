@@ -1,0 +1,58 @@
+"""One name for each structure, to find the same one in two data sets."""
+
+import numpy as np
+from rdkit.Chem import MolToSmiles
+from rdkit.rdBase import BlockLogs
+
+from sktaag.structures._column import as_column
+from sktaag.structures._invalid import InvalidRowsError, InvalidStructureError
+from sktaag.structures._molecule import to_mol
+from sktaag.structures._repeat_unit import RepeatUnit, attachment_points
+
+
+def canonical_smiles(X):
+    """Canonical SMILES of molecules and canonical PSMILES of repeat units.
+
+    Two repeat units get the same name if they are the same linear polymer, wherever they begin and however often
+    they repeat themselves. Structures with one ``*``, or more than two, are named as molecules.
+
+    Parameters
+    ----------
+    X : column of shape (n_samples,)
+        SMILES, PSMILES or RDKit molecules, in any form that `as_column` takes.
+
+    Returns
+    -------
+    names : ndarray of shape (n_samples,) and dtype object
+
+    Raises
+    ------
+    InvalidRowsError
+        If rows cannot be read; the message names them all.
+
+    Examples
+    --------
+    >>> canonical_smiles(["OCC", "*OCC*", "*COC*"])
+    array(['CCO', '*CCO*', '*CCO*'], dtype=object)
+    """
+    column = as_column(X)
+    names, invalid = np.empty(len(column), dtype=object), []
+    with BlockLogs():
+        for row, structure in enumerate(column):
+            try:
+                mol = to_mol(structure)
+                names[row] = _name(mol)
+            except InvalidStructureError as error:
+                invalid.append((row, structure, str(error)))
+    if invalid:
+        raise InvalidRowsError(invalid, len(column))
+    return names
+
+
+def _name(mol):
+    if len(attachment_points(mol)) == 2:
+        try:
+            return RepeatUnit.from_mol(mol).psmiles
+        except InvalidStructureError:
+            pass  # two * that do not make a linear polymer: a molecule with * atoms
+    return MolToSmiles(mol)
