@@ -2,6 +2,7 @@
 
 from numbers import Number
 
+import pandas as pd
 from rdkit import Chem
 from rdkit.Chem.MolStandardize import rdMolStandardize
 from rdkit.rdBase import CaptureErrorLog
@@ -43,7 +44,7 @@ def to_mol(structure):
             raise InvalidStructureError(_why(structure))
     elif isinstance(structure, Chem.Mol):
         mol = structure
-    elif structure is None or structure != structure:  # NaN, NaT and pandas.NA are not equal to themselves
+    elif pd.api.types.is_scalar(structure) and pd.isna(structure):
         raise InvalidStructureError("is missing")
     elif isinstance(structure, Number):
         raise InvalidStructureError(f"is a number ({type(structure).__name__}), not a SMILES string or a molecule")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import reduce
+from itertools import pairwise
 
 from rdkit import Chem
 
@@ -125,7 +126,7 @@ def _segments(mol):
     mol = Chem.Mol(mol)
     head, tail = _ends(mol)
     path = Chem.GetShortestPath(mol, head, tail)
-    backbone = [mol.GetBondBetweenAtoms(a, b) for a, b in zip(path[1:-2], path[2:-1], strict=True)]
+    backbone = [mol.GetBondBetweenAtoms(a, b) for a, b in pairwise(path[1:-1])]
     cuts = [b.GetIdx() for b in backbone if b.GetBondType() == Chem.BondType.SINGLE and not b.IsInRing()]
     # a cut leaves the same isotope on both of its ends, higher along the path: the lower one on a piece faces back
     mol.GetAtomWithIdx(head).SetIsotope(1)

@@ -1,0 +1,171 @@
+"""What every transformer of structures shares: rows, batches, processes, cache, names."""
+
+from abc import abstractmethod
+
+import joblib
+import numpy as np
+from scipy.sparse import csr_array, vstack
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+from tqdm.auto import tqdm
+
+import sktaag
+from sktaag.cache import RowCache, cache_folder, content_key, decode_rows, encode_rows
+from sktaag.structures import as_column, check_on_invalid, handle_invalid
+
+_BATCH = 512  # structures handed to one call of _featurize: large against a call, small against memory
+
+
+class StructureTransformer(TransformerMixin, BaseEstimator):
+    """A map from each structure to one row of numbers that learns nothing from the data.
+
+    A subclass has the parameters `on_invalid`, `n_jobs`, `verbose` and `cache`, and writes `_prepare` and
+    `_featurize`. Everything else, the row policy first of all, is the same for all of them.
+    """
+
+    _not_in_rows = ("on_invalid", "n_jobs", "verbose", "cache")  # parameters that do not change a row
+
+    @abstractmethod
+    def _prepare(self):
+        """Check the parameters and return (column names, dtype, sparse)."""
+
+    @abstractmethod
+    def _featurize(self, structures):
+        """Return the rows of a batch, (n, n_columns) ndarray or csr_array, and a list of (position, reason)."""
+
+    def fit(self, X, y=None):
+        """Check the parameters and the form of X; nothing is learned.
+
+        Parameters
+        ----------
+        X : column of shape (n_samples,)
+            Structures: list, tuple, array, Series or one-column DataFrame.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+        """
+        as_column(X)
+        check_on_invalid(self.on_invalid)
+        cache_folder(self.cache)
+        names, dtype, _ = self._prepare()
+        if self.on_invalid == "nan" and not np.issubdtype(dtype, np.floating):
+            raise ValueError(
+                f'on_invalid="nan" needs a floating dtype, got {np.dtype(dtype).name}: integers have no NaN.'
+            )
+        self.n_features_in_ = 1
+        self._names = np.asarray(names, dtype=object)
+        return self
+
+    def transform(self, X):
+        """Compute one row for each structure.
+
+        Parameters
+        ----------
+        X : column of shape (n_samples,)
+            Structures: list, tuple, array, Series or one-column DataFrame.
+
+        Returns
+        -------
+        features : {ndarray, csr_array, DataFrame} of shape (n_samples, n_features_out)
+            In the order of X.
+
+        Raises
+        ------
+        InvalidRowsError
+            If structures cannot be read and `on_invalid` is "raise"; the message names them all.
+        """
+        check_is_fitted(self)
+        column = as_column(X)
+        _, dtype, sparse = self._prepare()
+        folder = cache_folder(self.cache)
+        if folder is None:
+            features, invalid = self._compute(column.tolist())
+        else:
+            features, invalid = self._look_up(folder, column.tolist(), np.dtype(dtype), sparse)
+        handle_invalid([(row, column[row], reason) for row, reason in invalid], len(column), self.on_invalid)
+        return _with_nan(features, [row for row, _ in invalid])
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored; there as in every transformer of scikit-learn.
+
+        Returns
+        -------
+        names : ndarray of str, of shape (n_features_out,)
+        """
+        check_is_fitted(self)
+        return self._names.copy()
+
+    def cache_name(self):
+        """Name of the rows that this transformer makes: its class and the parameters that change them."""
+        parameters = {k: v for k, v in self.get_params(deep=False).items() if k not in self._not_in_rows}
+        return f"{type(self).__name__}-{joblib.hash((sktaag.__version__, self._versions(), parameters))}"
+
+    def _versions(self):
+        """Versions of the libraries that compute the rows."""
+        return ()
+
+    def _compute(self, structures):
+        """Featurize batches, in processes if asked for; returns all rows and the list of (row, reason)."""
+        batches = [structures[i : i + _BATCH] for i in range(0, len(structures), _BATCH)]
+        results = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator")(
+            joblib.delayed(self._featurize)(batch) for batch in batches
+        )
+        features, blocks, invalid = None, [], []
+        with tqdm(total=len(structures), desc=type(self).__name__, unit="structure", disable=not self.verbose) as bar:
+            for i, (block, failures) in enumerate(results):
+                start = i * _BATCH
+                if not isinstance(block, np.ndarray):
+                    blocks.append(block)
+                else:  # filled in place: the rows are held once
+                    if features is None:
+                        features = np.empty((len(structures), block.shape[1]), dtype=block.dtype)
+                    features[start : start + len(block)] = block
+                invalid += [(start + position, reason) for position, reason in failures]
+                bar.update(len(batches[i]))
+        return (vstack(blocks, format="csr") if features is None else features), invalid
+
+    def _look_up(self, folder, structures, dtype, sparse):
+        """Do as `_compute`, but only for structures that are not in the cache."""
+        reasons = {}
+
+        def compute(missing):
+            features, invalid = self._compute(missing)
+            rows = encode_rows(features)
+            for row, reason in invalid:
+                reasons[content_key(missing[row])] = reason
+                rows[row] = None
+            return rows
+
+        keys = [content_key(structure) for structure in structures]
+        rows = RowCache(folder, self.cache_name()).rows(keys, structures, compute)
+        invalid = [(i, reasons[key]) for i, key in enumerate(keys) if rows[i] is None]
+        return decode_rows(rows, len(self._names), dtype, sparse), invalid
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.no_validation = True
+        return tags
+
+
+def _with_nan(features, rows):
+    """Set whole rows to NaN."""
+    if not rows:
+        return features
+    if isinstance(features, np.ndarray):
+        features[rows] = np.nan
+        return features
+    n, width = len(rows), features.shape[1]
+    where = (np.repeat(rows, width), np.tile(np.arange(width), n))
+    return csr_array(features + csr_array((np.full(n * width, np.nan, features.dtype), where), shape=features.shape))

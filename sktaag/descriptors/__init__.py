@@ -1,0 +1,5 @@
+"""Fixed descriptors as transformers."""
+
+from sktaag.descriptors._rare_bit_filter import RareBitFilter
+
+__all__ = ["RareBitFilter"]
