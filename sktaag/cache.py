@@ -151,10 +151,10 @@ class RowCache:
     --------
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
-    ...     cache = RowCache(folder, "lengths")
-    ...     compute = lambda missing: [bytes([len(s)]) for s in missing]
-    ...     cache.rows([b"a", b"b"], ["CC", "CCC"], compute)
-    [b'\\x02', b'\\x03']
+    ...     cache = RowCache(folder, "lower-case")
+    ...     compute = lambda missing: [value.lower().encode() for value in missing]
+    ...     cache.rows([b"key 1", b"key 2"], ["CC", "CCC"], compute)
+    [b'cc', b'ccc']
     """
 
     def __init__(self, folder, name):
