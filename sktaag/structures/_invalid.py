@@ -35,7 +35,21 @@ class InvalidRowsError(ValueError):
 
 
 class InvalidRowsWarning(UserWarning):
-    """Some rows of X hold no valid structure and became rows of NaN."""
+    """Some rows of X hold no valid structure and became rows of NaN.
+
+    Attributes
+    ----------
+    rows : list of (int, object, str)
+        Row number from zero, value and reason of every invalid row.
+    """
+
+    def __init__(self, rows, n_rows):
+        self.rows = rows
+        self.n_rows = n_rows
+        super().__init__(rows, n_rows)
+
+    def __str__(self):
+        return f"{_count(self.rows, self.n_rows)} and became rows of NaN:\n{_listing(self.rows)}"
 
 
 def check_on_invalid(on_invalid):
@@ -71,7 +85,7 @@ def handle_invalid(rows, n_rows, on_invalid):
         return
     if on_invalid == "raise":
         raise InvalidRowsError(rows, n_rows)
-    warnings.warn(f"{_count(rows, n_rows)} and became rows of NaN:\n{_listing(rows)}", InvalidRowsWarning, stacklevel=3)
+    warnings.warn(InvalidRowsWarning(rows, n_rows), stacklevel=3)
 
 
 def _count(rows, n_rows):
@@ -81,5 +95,5 @@ def _count(rows, n_rows):
 def _listing(rows):
     lines = [f"  row {row}: {_value_repr.repr(value)}: {reason}" for row, value, reason in rows[:_SHOWN]]
     if len(rows) > _SHOWN:
-        lines.append(f"  and {len(rows) - _SHOWN} more, in the `rows` of the error")
+        lines.append(f"  and {len(rows) - _SHOWN} more, all of them in the attribute `rows`")
     return "\n".join(lines)

@@ -1,0 +1,252 @@
+"""What a network learned on a source property, as features for a target property."""
+
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from sktaag.cache import RowCache, cache_folder, content_key, decode_rows, encode_rows
+from sktaag.structures import InvalidRowsError, as_column, handle_invalid
+from sktaag.transfer._chain import Chain
+
+
+class FrozenFeaturizer(TransformerMixin, BaseEstimator):
+    """Hidden layers of a fitted source network as features.
+
+    The recipe of XenonPy.MDL [1]_: a network is trained where data are plenty, and its last hidden layers describe
+    the few samples of the target. The source is never fitted again: `fit` learns nothing, and `clone` keeps the
+    fitted source, as `sklearn.frozen.FrozenEstimator` does.
+
+    Parameters
+    ----------
+    source : fitted Pipeline, fitted network, torch.nn.Module, path, or a list or dict of these
+        A source is a whole chain: with a Pipeline that begins at structures, X is a column of structures; with a bare
+        network, X is the numeric array that the network was fitted on. A path is a file written by
+        `sktaag.sources.save_source`. Several sources stand side by side; their columns are prefixed with the key of the
+        dict, the stem of the path, or the place in the list.
+    layers : int, list of int, "all" or "output", default=1
+        Which hidden layers: k takes the last k, from L(-k) to L(-1); a list picks some of them by that number; "all"
+        takes every one; "output" is the predicted property itself (probabilities for a classifier).
+    activation : {"pre", "post"}, default="pre"
+        Values before the batch norm and activation function of each layer, as in XenonPy, or after them.
+    cache : None, path or joblib.Memory, default=None
+        Folder that keeps all layers of each structure, so that a search over `layers` and heads runs each structure
+        through each source once.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        1 for a column of structures.
+
+    Raises
+    ------
+    InvalidRowsError
+        In `transform`, if structures cannot be read and the source's own `on_invalid` is "raise"; with "nan" their
+        rows are NaN.
+    NotFittedError
+        In `fit`, if a source is not fitted.
+    ValueError
+        In `fit`, if a source has fewer layers than asked for.
+
+    See Also
+    --------
+    sktaag.sources.PyramidRegressor : Trains source networks.
+    sklearn.frozen.FrozenEstimator : The same idea for any estimator.
+
+    References
+    ----------
+    .. [1] H. Yamada et al., "Predicting Materials Properties with Little Data Using Shotgun Transfer Learning",
+       ACS Cent. Sci. 5, 1717 (2019). :doi:`10.1021/acscentsci.9b00804`
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.linear_model import Ridge
+    >>> from sktaag.descriptors import Fingerprints
+    >>> from sktaag.sources import PyramidRegressor
+    >>> from sktaag.transfer import FrozenFeaturizer
+    >>> alkanes, boiling_points = ["C" * n for n in range(1, 9)], [112, 185, 231, 273, 309, 342, 372, 399]  # K
+    >>> network = PyramidRegressor(hidden=(8, 4), max_epochs=3, random_state=0)
+    >>> source = make_pipeline(Fingerprints(counts=True), network).fit(alkanes, boiling_points)
+    >>> model = make_pipeline(FrozenFeaturizer(source, layers=2), Ridge())
+    >>> model = model.fit(["CCO", "CCCO", "CCCCO"], [351.0, 370.0, 391.0])
+    >>> model[0].get_feature_names_out()[[0, -1]]
+    array(['L(-2)_1', 'L(-1)_4'], dtype=object)
+    """
+
+    def __init__(self, source, layers=1, *, activation="pre", cache=None):
+        self.source = source
+        self.layers = layers
+        self.activation = activation
+        self.cache = cache
+
+    def fit(self, X, y=None):
+        """Open the sources and check that they have the layers; nothing is learned.
+
+        Parameters
+        ----------
+        X : column of structures, or array of shape (n_samples, n_features)
+            What the source takes.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : FrozenFeaturizer
+        """
+        if self.activation not in ("pre", "post"):
+            raise ValueError(f'activation must be "pre" or "post", got {self.activation!r}.')
+        cache_folder(self.cache)
+        self._chains = {prefix: Chain(source) for prefix, source in self._named_sources()}
+        kinds = {chain.reads_structures for chain in self._chains.values()}
+        if len(kinds) != 1:
+            raise ValueError("Some sources take structures and some take numeric arrays; use those of one kind.")
+        self._reads_structures = kinds.pop()
+        self._picked = {prefix: self._pick(chain, prefix) for prefix, chain in self._chains.items()}
+        self.n_features_in_ = 1 if self._reads_structures else self._check_X(X).shape[1]
+        if self._reads_structures:
+            as_column(X)
+        return self
+
+    def transform(self, X):
+        """Run X through the sources.
+
+        Parameters
+        ----------
+        X : column of structures, or array of shape (n_samples, n_features)
+            What the source takes.
+
+        Returns
+        -------
+        features : ndarray of shape (n_samples, n_features_out)
+            float32, in the order of X.
+        """
+        check_is_fitted(self)
+        X = self._check_X(X)
+        blocks, invalid = [], {}
+        for prefix, chain in self._chains.items():
+            layers, failures = self._all_layers(chain, X)
+            invalid |= {row: (row, value, reason) for row, value, reason in failures}
+            ends = np.cumsum(chain.widths)
+            blocks += [layers[:, ends[i] - chain.widths[i] : ends[i]] for i in self._picked[prefix]]
+        handle_invalid([invalid[row] for row in sorted(invalid)], X.shape[0], "nan")
+        return np.concatenate(blocks, axis=1)
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns ``L(-k)_j`` as XenonPy does, j from 1, or ``output_j``; several sources are prefixed.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored; there as in every transformer of scikit-learn.
+
+        Returns
+        -------
+        names : ndarray of str, of shape (n_features_out,)
+        """
+        check_is_fitted(self)
+        names = []
+        for prefix, chain in self._chains.items():
+            n_hidden = len(chain.widths) - 1
+            for i in self._picked[prefix]:
+                label = "output" if i == n_hidden else f"L(-{n_hidden - i})"
+                names += [f"{prefix}{label}_{j}" for j in range(1, chain.widths[i] + 1)]
+        return np.asarray(names, dtype=object)
+
+    def _named_sources(self):
+        if isinstance(self.source, dict):
+            return [(f"{name}__", source) for name, source in self.source.items()]
+        if isinstance(self.source, (list, tuple)):
+            return [(f"{_name(source, i)}__", source) for i, source in enumerate(self.source)]
+        return [("", self.source)]
+
+    def _pick(self, chain, prefix):
+        """Positions in `chain.widths` of the layers asked for, in the order of the network."""
+        n_hidden = len(chain.widths) - 1
+        if isinstance(self.layers, str):
+            if self.layers not in ("all", "output"):
+                raise ValueError(
+                    f'layers must be an integer, a list of integers, "all" or "output", got {self.layers!r}.'
+                )
+            return list(range(n_hidden)) if self.layers == "all" else [n_hidden]
+        depths = range(1, self.layers + 1) if isinstance(self.layers, Integral) else self.layers
+        for depth in depths:
+            if not isinstance(depth, Integral) or not 1 <= depth <= n_hidden:
+                raise ValueError(
+                    f"layers={self.layers!r} asks for hidden layer {depth!r}, counted from the last one; "
+                    f"{f'source {prefix[:-2]!r}' if prefix else 'the source'} has {n_hidden}."
+                )
+        if len(depths) == 0:
+            raise ValueError(f"layers={self.layers!r} picks no layer.")
+        return sorted({n_hidden - depth for depth in depths})
+
+    def _check_X(self, X):
+        if self._reads_structures:
+            return as_column(X)
+        return check_array(X, accept_sparse="csr", dtype=(np.float32, np.float64))
+
+    def _all_layers(self, chain, X):
+        """Every layer of every row, from the cache where it is known, and the rows that are invalid."""
+        folder = cache_folder(self.cache)
+        if folder is None:
+            return chain.hidden(X, self.activation)
+        keys = _keys(X)
+        failed = {}
+
+        def compute(missing):
+            layers, invalid = chain.hidden(X[missing], self.activation)
+            rows = encode_rows(layers)
+            for row, _, reason in invalid:
+                failed[keys[missing[row]]] = reason
+                rows[row] = None
+            return rows
+
+        cache = RowCache(folder, f"{type(self).__name__}-{self.activation}-{chain.key()}")
+        try:
+            rows = cache.rows(keys, list(range(X.shape[0])), compute)
+        except InvalidRowsError as error:  # its row numbers are those of the missing rows, not of X
+            reasons = {content_key(value): reason for _, value, reason in error.rows}
+            bad = [(i, X[i], reasons[key]) for i, key in enumerate(keys) if key in reasons]
+            raise InvalidRowsError(bad, X.shape[0]) from None
+        layers = decode_rows(rows, sum(chain.widths), np.dtype(np.float32))
+        invalid = [(i, X[i], failed[keys[i]]) for i, row in enumerate(rows) if row is None]
+        layers[[i for i, _, _ in invalid]] = np.nan
+        return layers, invalid
+
+    def __sklearn_clone__(self):
+        return type(self)(**self.get_params(deep=False))
+
+    def get_params(self, deep=True):
+        """Return the parameters; those inside of the frozen source are not among them.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Ignored.
+
+        Returns
+        -------
+        params : dict
+        """
+        return super().get_params(deep=False)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.string = True
+        tags.no_validation = True
+        return tags
+
+
+def _name(source, i):
+    return Path(source).stem if isinstance(source, (str, Path)) else f"source{i}"
+
+
+def _keys(X):
+    if X.ndim == 1:
+        return [content_key(structure) for structure in X]
+    rows = X.toarray() if issparse(X) else X
+    return [content_key(np.ascontiguousarray(row).tobytes()) for row in rows]
