@@ -7,7 +7,7 @@ plain bytes, each with its own checksum: reading a cache never runs code, and a 
 import sqlite3
 import warnings
 import zlib
-from contextlib import closing
+from contextlib import closing, suppress
 from hashlib import blake2b
 from pathlib import Path
 
@@ -16,7 +16,17 @@ import numpy as np
 from rdkit import Chem
 from scipy.sparse import csr_array
 
-_CHUNK = 500  # values looked up or written in one statement; SQLite takes at most 999 variables in old versions
+_CHUNK = 500  # values looked up in one statement; SQLite takes at most 999 variables in old versions
+_PATIENCE = 86400  # seconds that a process waits for another one that computes
+_SQL_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)  # the latter if SQLite quotes damaged text in its message
+_NOT_THE_FILES_FAULT = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+}
 
 
 def content_key(value, kind=b""):
@@ -34,7 +44,7 @@ def content_key(value, kind=b""):
     key : bytes of length 16
     """
     if isinstance(value, str):
-        content = b"str" + value.encode()
+        content = b"str" + value.encode(errors="surrogatepass")
     elif isinstance(value, Chem.Mol):
         content = b"mol" + value.ToBinary()
     elif isinstance(value, bytes):
@@ -183,28 +193,38 @@ class RowCache:
         known = self._read(keys)
         missing = {key: value for key, value in zip(keys, values, strict=True) if key not in known}
         if missing:
-            try:
-                known |= self._compute_locked(missing, compute)
-            except sqlite3.DatabaseError as error:
-                self._set_aside(error)
-                known |= zip(missing, compute(list(missing.values())), strict=True)
+            known |= self._compute(missing, compute)
         return [known[key] for key in keys]
 
-    def _compute_locked(self, missing, compute):
+    def _compute(self, missing, compute):
+        """Compute and keep what is missing, while holding the right to write."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(self._connect()) as db:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("BEGIN IMMEDIATE")  # one writer; rolled back if this process is killed
-            db.execute("CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, crc INTEGER, row BLOB) WITHOUT ROWID")
-            found = self._select(db, missing)  # by another process since we looked
+        try:
+            db, found = self._begin(missing)
+        except _SQL_ERRORS as error:
+            self._give_up(error)
+            return dict(zip(missing, compute(list(missing.values())), strict=True))
+        with closing(db):
             left = {key: value for key, value in missing.items() if key not in found}
             new = dict(zip(left, compute(list(left.values())) if left else [], strict=True))
-            db.executemany(
-                "INSERT OR REPLACE INTO rows VALUES (?, ?, ?)",
-                ((key, zlib.crc32(row), row) for key, row in new.items() if row is not None),
-            )
-            db.execute("COMMIT")
+            rows = ((key, zlib.crc32(row), row) for key, row in new.items() if row is not None)
+            try:
+                db.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", rows)
+                db.execute("COMMIT")
+            except _SQL_ERRORS as error:
+                self._give_up(error)
         return found | new
+
+    def _begin(self, keys):
+        """Wait for the right to write and look again: another process may have computed rows since."""
+        db = self._connect()
+        try:
+            db.execute("BEGIN IMMEDIATE")  # one writer; rolled back if this process is killed
+            db.execute("CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, crc INTEGER, row BLOB) WITHOUT ROWID")
+            return db, self._select(db, keys)
+        except _SQL_ERRORS:
+            db.close()
+            raise
 
     def _read(self, keys):
         if not self.path.exists():
@@ -212,14 +232,12 @@ class RowCache:
         try:
             with closing(self._connect()) as db:
                 return self._select(db, keys)
-        except sqlite3.OperationalError:  # the table is not there yet
-            return {}
-        except sqlite3.DatabaseError as error:
-            self._set_aside(error)
+        except _SQL_ERRORS:  # no table yet, or a file that `_compute` will complain about
             return {}
 
     def _connect(self):
-        return sqlite3.connect(self.path, timeout=3600, isolation_level=None)
+        # the plain rollback journal, not WAL: switching to WAL fails when two processes do it at once
+        return sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
 
     @staticmethod
     def _select(db, keys):
@@ -227,13 +245,20 @@ class RowCache:
         for start in range(0, len(keys), _CHUNK):
             chunk = keys[start : start + _CHUNK]
             query = f"SELECT key, crc, row FROM rows WHERE key IN ({','.join('?' * len(chunk))})"
-            found |= {key: row for key, crc, row in db.execute(query, chunk) if zlib.crc32(row) == crc}
+            for key, crc, row in db.execute(query, chunk):
+                if isinstance(row, bytes) and zlib.crc32(row) == crc:
+                    found[key] = row
         return found
 
-    def _set_aside(self, error):
-        """Keep a file that is no cache of ours, under another name, and go on without it."""
+    def _give_up(self, error):
+        """Go on without the cache; a file that is damaged or no cache of ours is kept under another name."""
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_THE_FILES_FAULT:
+            warnings.warn(f"{self.path} cannot be used now ({error}); rows are computed without it.", stacklevel=4)
+            return
         aside = self.path.with_suffix(".unreadable")
-        if self.path.exists():
+        while aside.exists():
+            aside = aside.with_name(aside.name + "_")
+        with suppress(FileNotFoundError):  # another process has moved it
             self.path.rename(aside)
         warnings.warn(
             f"{self.path} cannot be read ({error}); it is now {aside.name} and a new cache begins.", stacklevel=4
