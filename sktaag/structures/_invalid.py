@@ -55,10 +55,21 @@ class InvalidRowsWarning(UserWarning):
 def check_on_invalid(on_invalid):
     """Refuse a policy that does not exist.
 
+    Parameters
+    ----------
+    on_invalid : {"raise", "nan"}
+        What the user asked for.
+
     Raises
     ------
     ValueError
         If `on_invalid` is neither "raise" nor "nan".
+
+    Examples
+    --------
+    >>> check_on_invalid("drop")
+    Traceback (most recent call last):
+    ValueError: on_invalid must be "raise" or "nan", got 'drop'.
     """
     if on_invalid not in ("raise", "nan"):
         raise ValueError(f'on_invalid must be "raise" or "nan", got {on_invalid!r}.')
@@ -80,6 +91,19 @@ def handle_invalid(rows, n_rows, on_invalid):
     ------
     InvalidRowsError
         If there are invalid rows and `on_invalid` is "raise".
+
+    Warns
+    -----
+    InvalidRowsWarning
+        If there are invalid rows and `on_invalid` is "nan".
+
+    Examples
+    --------
+    >>> handle_invalid([(1, "C1CC", "has an open ring")], 5, "raise")
+    Traceback (most recent call last):
+    sktaag.structures._invalid.InvalidRowsError: 1 of 5 structures is invalid:
+      row 1: 'C1CC': has an open ring
+    Correct or drop these rows, or set on_invalid="nan" to get rows of NaN in their place.
     """
     if not rows:
         return

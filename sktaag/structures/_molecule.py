@@ -13,8 +13,8 @@ from sktaag.structures._invalid import InvalidStructureError
 def to_mol(structure):
     """Turn a SMILES string or an RDKit molecule into a sanitised RDKit molecule.
 
-    Stereochemistry, isotopes, charges and every fragment of a salt are kept as written. A molecule comes back as
-    it is.
+    Stereochemistry, isotopes, charges and every fragment of a salt are kept as written. A sanitised molecule comes
+    back as it is. What follows a blank in a string is its name, as in every SMILES file.
 
     Parameters
     ----------
@@ -39,11 +39,14 @@ def to_mol(structure):
     sktaag.structures._invalid.InvalidStructureError: SMILES Parse Error: unclosed ring for input: 'C1CC'
     """
     if isinstance(structure, str):
+        if not structure.isascii():  # RDKit would leave out such a character and what follows
+            strange = next(character for character in structure if not character.isascii())
+            raise InvalidStructureError(f"has the character {strange!a}, which is not ASCII")
         mol = Chem.MolFromSmiles(structure) if structure else None
         if mol is None:
             raise InvalidStructureError(_why(structure))
     elif isinstance(structure, Chem.Mol):
-        mol = structure
+        mol = _sanitised(structure) if structure.NeedsUpdatePropertyCache() else structure
     elif pd.api.types.is_scalar(structure) and pd.isna(structure):
         raise InvalidStructureError("is missing")
     elif isinstance(structure, Number):
@@ -70,6 +73,15 @@ def largest_fragment(mol):
     if len(Chem.GetMolFrags(mol)) == 1:
         return mol
     return rdMolStandardize.LargestFragmentChooser().choose(mol)
+
+
+def _sanitised(mol):
+    mol = Chem.Mol(mol)
+    try:
+        Chem.SanitizeMol(mol)
+    except Chem.MolSanitizeException as error:
+        raise InvalidStructureError(str(error)) from error
+    return mol
 
 
 def _why(smiles):

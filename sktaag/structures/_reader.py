@@ -1,6 +1,7 @@
 """From an entry of X to the molecule that is described: fragments and polymers by explicit choice."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from rdkit.rdBase import BlockLogs
 
@@ -42,7 +43,7 @@ class MoleculeReader:
             raise ValueError(f'fragments must be "keep" or "largest", got {self.fragments!r}.')
         if self.polymer not in ("star", "cyclic", "oligomer"):
             raise ValueError(f'polymer must be "star", "cyclic" or "oligomer", got {self.polymer!r}.')
-        if self.n_units is not None and (not isinstance(self.n_units, int) or self.n_units < 1):
+        if self.n_units is not None and (not isinstance(self.n_units, Integral) or self.n_units < 1):
             raise ValueError(f"n_units must be a positive integer or None, got {self.n_units!r}.")
         if self.n_units is not None and self.polymer == "star":
             raise ValueError('n_units needs polymer="cyclic" or "oligomer"; polymer="star" keeps one unit.')
