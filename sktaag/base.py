@@ -4,7 +4,7 @@ from abc import abstractmethod
 
 import joblib
 import numpy as np
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import csr_array, issparse, vstack
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
@@ -115,22 +115,31 @@ class StructureTransformer(TransformerMixin, BaseEstimator):
     def _compute(self, structures):
         """Featurize batches, in processes if asked for; returns all rows and the list of (row, reason)."""
         batches = [structures[i : i + _BATCH] for i in range(0, len(structures), _BATCH)]
+        featurize = self._featurize if joblib.effective_n_jobs(self.n_jobs) == 1 else self._featurize_packed
         results = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            joblib.delayed(self._featurize)(batch) for batch in batches
+            joblib.delayed(featurize)(batch) for batch in batches
         )
         features, blocks, invalid = None, [], []
+        _, _, sparse = self._prepare()
         with tqdm(total=len(structures), desc=type(self).__name__, unit="structure", disable=not self.verbose) as bar:
             for i, (block, failures) in enumerate(results):
                 start = i * _BATCH
-                if not isinstance(block, np.ndarray):
+                if sparse:
                     blocks.append(block)
                 else:  # filled in place: the rows are held once
                     if features is None:
                         features = np.empty((len(structures), block.shape[1]), dtype=block.dtype)
-                    features[start : start + len(block)] = block
+                    features[start : start + len(batches[i])] = block.toarray() if issparse(block) else block
                 invalid += [(start + position, reason) for position, reason in failures]
                 bar.update(len(batches[i]))
-        return (vstack(blocks, format="csr") if features is None else features), invalid
+        return (vstack(blocks, format="csr") if sparse else features), invalid
+
+    def _featurize_packed(self, structures):
+        """Do as `_featurize` in another process: rows of many zeros are sent home as sparse ones, which is faster."""
+        block, failures = self._featurize(structures)
+        if isinstance(block, np.ndarray) and np.count_nonzero(block) < block.size / 4:
+            block = csr_array(block)
+        return block, failures
 
     def _look_up(self, folder, structures, dtype, sparse):
         """Do as `_compute`, but only for structures that are not in the cache."""
