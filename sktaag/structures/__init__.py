@@ -2,6 +2,7 @@
 
 from sktaag.structures._canonical import canonical_smiles
 from sktaag.structures._column import as_column
+from sktaag.structures._composition import to_composition
 from sktaag.structures._invalid import (
     InvalidRowsError,
     InvalidRowsWarning,
@@ -23,5 +24,6 @@ __all__ = [
     "canonical_smiles",
     "check_on_invalid",
     "handle_invalid",
+    "to_composition",
     "to_mol",
 ]
