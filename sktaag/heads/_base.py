@@ -124,6 +124,39 @@ class NeuralEstimator(NetParamsMixin, BaseEstimator):
         )
         return [torch.cat(layer).cpu().numpy() for layer in zip(*batches, strict=True)]
 
+    def net_state(self):
+        """Return what rebuilds the trained net: arguments of its module, in JSON's types, and its weights.
+
+        Returns
+        -------
+        module_params : dict
+        weights : dict of str to torch.Tensor
+        """
+        check_is_fitted(self)
+        params = self.net_.get_params_for("module")
+        return {**params, "hidden": list(params["hidden"])}, self.module_.state_dict()
+
+    def restore_net(self, module_params, weights):
+        """Give an estimator that lost its net a new one, on the CPU, that predicts as the old one did.
+
+        Parameters
+        ----------
+        module_params : dict
+        weights : dict of str to torch.Tensor
+            Both as `net_state` returns them.
+        """
+        net = self._net_class(
+            Pyramid,
+            criterion=torch.nn.MSELoss,  # skorch wants one to begin with; dropped below
+            iterator_valid=RowBatches,
+            iterator_valid__batch_size=_EVALUATION_BATCH,
+            verbose=0,
+            **{f"module__{name}": value for name, value in module_params.items()},
+        ).initialize()
+        net.module_.load_state_dict(weights)
+        net.trim_for_prediction()
+        self.net_ = net
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True

@@ -9,12 +9,12 @@ import joblib
 import numpy as np
 import torch
 from scipy.sparse import issparse
-from skorch import NeuralNet
 from sklearn.base import TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
 
 from sktaag.base import StructureTransformer
 from sktaag.nn import linear_outputs
@@ -50,8 +50,8 @@ class Chain:
         self.steps = [_thaw(step) for step in steps if step is not None and step != "passthrough"]
         self.network = _open_network(_thaw(network))
         self.reads_structures = bool(self.steps) and _reads_structures(self.steps[0])
-        n_inputs = getattr(self.network, "n_features_in_", None) or _linears(self.network)[0].in_features
-        self.widths = [layer.shape[1] for layer in self._layers(np.zeros((1, n_inputs), np.float32), "pre")]
+        zeros = np.zeros((1, _n_inputs(self.network)), np.float32)
+        self.widths = [layer.shape[1] for layer in self._layers(zeros, "pre")]
 
     def key(self):
         """Digest of everything that decides the rows: weights, learned state and parameters of every step."""
@@ -115,16 +115,11 @@ def _thaw(estimator):
 
 
 def _open_network(network):
-    """Check that a network is fitted; a torch module is copied, so that the user's own keeps its mode."""
+    """Check that a network is fitted; a torch module is copied, so that training it further changes no features."""
     if isinstance(network, NeuralNet):
         network.check_is_fitted(["module_"])
         network = network.module_
     if isinstance(network, torch.nn.Module):
-        if len(_linears(network)) < 2:
-            raise TypeError(
-                f"{type(network).__name__} has {len(_linears(network))} torch.nn.Linear layers; a source needs a hidden "
-                "one and an output."
-            )
         return copy.deepcopy(network).eval()
     if not hasattr(network, "hidden_outputs"):
         raise TypeError(
@@ -142,8 +137,10 @@ def _open_network(network):
     return network
 
 
-def _linears(module):
-    return [part for part in module.modules() if isinstance(part, torch.nn.Linear)]
+def _n_inputs(network):
+    if not isinstance(network, torch.nn.Module):
+        return network.n_features_in_
+    return next((part.in_features for part in network.modules() if isinstance(part, torch.nn.Linear)), 1)
 
 
 def _reads_structures(step):

@@ -106,7 +106,7 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
             raise ValueError("Some sources take structures and some take numeric arrays; use those of one kind.")
         self._reads_structures = kinds.pop()
         self._picked = {prefix: self._pick(chain, prefix) for prefix, chain in self._chains.items()}
-        self.n_features_in_ = 1 if self._reads_structures else self._check_X(X).shape[1]
+        self.n_features_in_ = 1 if self._reads_structures else self._check_input(X).shape[1]
         if self._reads_structures:
             as_column(X)
         return self
@@ -125,7 +125,7 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
             float32, in the order of X.
         """
         check_is_fitted(self)
-        X = self._check_X(X)
+        X = self._check_input(X)
         blocks, invalid = [], {}
         for prefix, chain in self._chains.items():
             layers, failures = self._all_layers(chain, X)
@@ -183,7 +183,7 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
             raise ValueError(f"layers={self.layers!r} picks no layer.")
         return sorted({n_hidden - depth for depth in depths})
 
-    def _check_X(self, X):
+    def _check_input(self, X):
         if self._reads_structures:
             return as_column(X)
         return check_array(X, accept_sparse="csr", dtype=(np.float32, np.float64))
