@@ -84,7 +84,7 @@ def list_datasets() -> pd.DataFrame:
     >>> from sktaag.datasets import list_datasets
     >>> table = list_datasets()
     >>> table[(table.kind == "polymer") & table.property.str.contains("refractive_index")].call.head(2).tolist()
-    ["fetch_radonpy()", "fetch_polymer_refractive_index('exp')"]
+    ['fetch_radonpy()', "fetch_polymer_refractive_index('exp')"]
     """
     rows: list[tuple] = [
         (data.call, "molecule", data.target, data.unit, data.method, data.n, True, data.licence, ()) for data in OFFLINE

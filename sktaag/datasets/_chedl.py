@@ -144,7 +144,7 @@ _TABLES: dict[
         132,
         "CASRN",
         "M. Zabransky et al., Heat Capacity of Liquids: Critical Review and Recommended Values (1996)",
-        "Correlations at 298.15 K, within their limits. Ethylbenzene (2.4) is an error of the table.",
+        "Correlations at 298.15 K, within their limits; the median where several hold.",
     ),
     "heat_capacity_poling": (
         "PolingDatabank",
@@ -206,15 +206,15 @@ _ORGANIC = """
     Br and I, without isotope labels and radicals. CAS numbers come from ChEDL's and DeepChem's tables; rows whose CAS
     number is not in them are left out."""
 
+_MEASURED = ("CRC", "OpenNotebook", "Physical", "Poling")
+
 CHEDL = {
     name: Dataset(
         call=f"fetch_chedl({name!r})",
         kind="molecule",
         files=(f"chedl_chemicals/{file}", *_IDENTIFIERS),
         targets=targets,
-        method="evaluated experiment (handbook)"
-        if "point" in name or "CRC" in file
-        else "handbook correlation or table",
+        method="experiment" if file.startswith(_MEASURED) else "correlations of experiment and, in part, estimates",
         n=n,
         read=partial(_read, values=values, cas=cas),
         citation=f"{reference}; C. Bell et al., chemicals (ChEDL)",

@@ -17,7 +17,7 @@ ELEMENT_TABLES = {  # name: (registry key, number of elements, number of propert
     "oliynyk": (
         "inorganic/elements_oliynyk",
         85,
-        43,
+        44,
         "A. O. Oliynyk et al., Chem. Mater. 28, 7324 (2016), doi:10.1021/acs.chemmater.6b02724",
         "The names of the columns are Oliynyk's; the file states no units. Some entries are missing.",
     ),
@@ -30,7 +30,7 @@ def fetch_element_table(name="magpie", *, data_home=None, verbose=False):
     Parameters
     ----------
     name : {"magpie", "oliynyk"}, default="magpie"
-        97 elements with 22 properties, or 85 with 43.
+        97 elements with 22 properties, or 85 with 44.
     data_home : path-like or None, default=None
         Folder for the downloads; None is the user's cache folder.
     verbose : bool, default=False

@@ -121,7 +121,7 @@ CHEMML_10K = Dataset(
             "Mol_Code": "blocks",
         },
     ),
-    citation="M. A. F. Afzal et al., J. Phys. Chem. C 123, 14610 (2019), doi:10.1021/acs.jpcc.9b01147",
+    citation="M. A. F. Afzal et al., Chem. Sci. 10, 8374 (2019), doi:10.1039/C9SC02677K",
     notes=("Built from a few building blocks (column blocks): chemically narrow.",),
 )
 NIST = {
@@ -130,7 +130,7 @@ NIST = {
         kind="molecule",
         files=("small/nist-All-tvap",),
         targets={"boiling_point": "K"},
-        method="NIST ThermoData Engine: evaluated experiment, partly predicted",
+        method="NIST ThermoData Engine; does not tell experiment from prediction",
         n=14061,
         read=partial(read_columns, columns={"SMILES": "smiles", "tvap": "boiling_point"}, sep=r"\s+"),
         citation="AIMS_ML, sungroup-sjtu (values of the NIST ThermoData Engine)",
@@ -141,7 +141,7 @@ NIST = {
         kind="molecule",
         files=("small/nist-All-tc",),
         targets={"critical_temperature": "K"},
-        method="NIST ThermoData Engine: evaluated experiment, mostly predicted",
+        method="NIST ThermoData Engine; does not tell experiment from prediction",
         n=14215,
         read=partial(read_columns, columns={"SMILES": "smiles", "tc": "critical_temperature"}, sep=r"\s+"),
         citation="AIMS_ML, sungroup-sjtu (values of the NIST ThermoData Engine)",
@@ -322,7 +322,7 @@ def fetch_chemml_10k(*, target=None, data_home=None, verbose=False, return_X_y=F
 
     References
     ----------
-    M. A. F. Afzal et al., J. Phys. Chem. C 123, 14610 (2019). :doi:`10.1021/acs.jpcc.9b01147`
+    M. A. F. Afzal et al., Chem. Sci. 10, 8374 (2019). :doi:`10.1039/C9SC02677K`
 
     Examples
     --------

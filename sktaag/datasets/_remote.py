@@ -90,7 +90,7 @@ class _CheckedDownload:
         self.verbose = verbose
 
     def __call__(self, url, output_file, pooch_object) -> None:
-        download = pooch.choose_downloader(url, progressbar=self.verbose)
+        download = pooch.HTTPDownloader(progressbar=self.verbose)
         download(url, output_file, pooch_object)
         _check_hash(
             output_file,

@@ -50,7 +50,7 @@ def _zabransky() -> pd.Series:
 
 def _polynomial(table: pd.DataFrame, names: list[str]) -> pd.Series:
     powers = ROOM ** np.arange(len(names))
-    return table[names].fillna(0) @ powers
+    return pd.Series(table[names].fillna(0).to_numpy() @ powers, index=table.index)
 
 
 def _perry_conductivity(table: pd.DataFrame) -> pd.Series:

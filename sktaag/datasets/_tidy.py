@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 from pymatgen.core import Composition
 from rdkit import Chem, rdBase
-from rdkit.Chem.Descriptors import MolWt
+from rdkit.Chem.Descriptors import MolWt  # type: ignore[attr-defined]
 
 # hydrogen, the second-row non-metals, silicon, phosphorus, sulfur and the halogens
 ORGANIC_ELEMENTS = frozenset({1, 5, 6, 7, 8, 9, 14, 15, 16, 17, 35, 53})
