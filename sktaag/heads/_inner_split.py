@@ -33,5 +33,5 @@ def inner_split(n_rows, fraction, rng, classes=None, known=None):
     free = order[~np.isin(order, kept)]
     free = free[np.argsort(classes[free], kind="stable")]
     n_valid = min(max(1, round(fraction * n_rows)), len(free))
-    valid = free[np.linspace(0, len(free), n_valid, endpoint=False).astype(int)]
+    valid = free[((np.arange(n_valid) + 0.5) * len(free) / max(n_valid, 1)).astype(int)]  # evenly over the classes
     return np.setdiff1d(np.arange(n_rows), valid), np.sort(valid)

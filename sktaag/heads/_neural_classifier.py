@@ -249,7 +249,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"{type(self).__name__} needs at least two classes; y has one class only: {y[0]!r}.")
+            raise ValueError(f"{type(self).__name__} needs two classes; y has one class only: {self.classes_[0]}.")
         weights = {}
         if self.class_weight is not None:
             weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
