@@ -293,7 +293,8 @@ def _checked(elements):
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"elements has several {kind} of the name {', '.join(repeated)}.")
-    table = pd.DataFrame(elements.to_numpy(dtype=float, na_value=np.nan), index=symbols, columns=columns)
+    values = elements.to_numpy(dtype=float, na_value=np.nan, copy=True)  # ours, whatever happens to the user's table
+    table = pd.DataFrame(values, index=symbols, columns=columns)
     for kind, names in (
         ("without any value", [*table.index[table.isna().all(axis=1)], *table.columns[table.isna().all()]]),
         ("with infinite values", table.columns[np.isinf(table).any()]),
