@@ -96,7 +96,8 @@ class CompositionDescriptors(StructureTransformer):
 
     The geometric mean of negative values is minus that of their magnitudes. For values of both signs there is none,
     and the entry is 0, the limit as one of them passes through zero. (XenonPy returns NaN there or, after an even
-    power, a positive number.) A property of 0 makes both the geometric and the harmonic mean 0.
+    power, a positive number.) A property of 0 makes both the geometric and the harmonic mean 0. The harmonic mean of
+    values of both signs is what the formula gives, as in XenonPy; it may lie outside of their range.
 
     References
     ----------
