@@ -120,7 +120,19 @@ def load_source(path, *, sha256=None, trusted=()):
 
     See Also
     --------
-    save_source : Writes the file, with an example.
+    save_source : Writes the file.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sktaag.sources import PyramidRegressor, load_source, save_source
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> with TemporaryDirectory() as folder:
+    ...     path = f"{folder}/diabetes.source"
+    ...     _ = save_source(PyramidRegressor(hidden=(8, 4), max_epochs=2).fit(X, y), path)
+    ...     load_source(path).hidden_sizes_
+    (8, 4)
     """
     content = Path(path).read_bytes()
     found = hashlib.sha256(content).hexdigest()

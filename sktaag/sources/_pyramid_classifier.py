@@ -110,7 +110,7 @@ class PyramidClassifier(NeuralClassifier):
     >>> from sklearn.datasets import load_digits
     >>> from sktaag.sources import PyramidClassifier
     >>> X, y = load_digits(return_X_y=True)
-    >>> source = PyramidClassifier(hidden=(0.5, 0.25), max_epochs=10, random_state=0).fit(X, y)
+    >>> source = PyramidClassifier(hidden=(0.5, 0.25), max_epochs=30, random_state=0).fit(X, y)
     >>> source.hidden_sizes_
     (32, 16)
     >>> bool(source.score(X, y) > 0.9)

@@ -217,7 +217,10 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
         return layers, invalid
 
     def __sklearn_clone__(self):
-        return type(self)(**self.get_params(deep=False))
+        other = type(self)(**self.get_params())
+        if hasattr(self, "_sklearn_output_config"):  # what set_output keeps, as in sklearn.base.clone
+            other._sklearn_output_config = self._sklearn_output_config.copy()
+        return other
 
     def get_params(self, deep=True):
         """Return the parameters; those inside of the frozen source are not among them.

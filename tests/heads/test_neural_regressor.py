@@ -11,6 +11,7 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch.callbacks import EpochScoring
+from skorch.exceptions import DeviceWarning
 
 from sktaag.heads import NeuralRegressor
 from sktaag.heads._inner_split import inner_split
@@ -57,15 +58,19 @@ def test_predictions_have_the_units_and_the_shape_of_y(data):
 
 def test_same_seed_same_numbers_and_no_global_state(data):
     X, y = data
-    numpy_state, torch_state = np.random.get_state()[1].copy(), torch.get_rng_state()
+    numpy_state, torch_state = _numpy_state(), torch.get_rng_state()
     first = NeuralRegressor(dropout=0.2, max_epochs=5, random_state=0).fit(X, y).predict(X)
-    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
+    np.testing.assert_array_equal(_numpy_state(), numpy_state)
     assert torch.equal(torch.get_rng_state(), torch_state)
     torch.manual_seed(7)
     second = NeuralRegressor(dropout=0.2, max_epochs=5, random_state=0).fit(X, y).predict(X)
     np.testing.assert_array_equal(first, second)
     other = NeuralRegressor(dropout=0.2, max_epochs=5, random_state=1).fit(X, y).predict(X)
     assert not np.allclose(first, other)
+
+
+def _numpy_state():
+    return check_random_state(None).get_state()[1].copy()  # None is numpy's global generator
 
 
 def test_missing_labels_equal_rows_left_out(data):
@@ -117,7 +122,7 @@ def test_bad_targets_say_where(data):
         NeuralRegressor().fit(X, np.column_stack([y, y]))
 
 
-def test_nan_in_X_is_refused(data):
+def test_nan_in_x_is_refused(data):
     X, y = data
     head = NeuralRegressor(max_epochs=1).fit(X, y)
     X[0, 0] = np.nan
@@ -228,7 +233,7 @@ def test_cuda_model_loads_on_a_cpu_machine(data):
     head = NeuralRegressor(max_epochs=1, random_state=0).fit(X, y)
     expected = head.predict(X)
     head.net_.device = "cuda"
-    with pytest.warns(UserWarning, match="CUDA"):
+    with pytest.warns(DeviceWarning, match="cuda"):
         loaded = pickle.loads(pickle.dumps(head))
     np.testing.assert_array_equal(loaded.predict(X), expected)
 

@@ -30,10 +30,14 @@ def test_bfloat16_on_cuda_only(monkeypatch, asked, device, supported, used):
 
 def test_seed_ends_with_its_block_even_after_an_error():
     before = torch.get_rng_state()
-    draws = []
-    for _ in range(2):
-        with pytest.raises(KeyError), isolated_seed(3, torch.device("cpu")):
-            draws.append(torch.rand(1))
-            raise KeyError
-    assert draws[0] == draws[1]
+
+    def draw_and_fail():
+        with isolated_seed(3, torch.device("cpu")):
+            raise KeyError(torch.rand(1).item())
+
+    with pytest.raises(KeyError) as first:
+        draw_and_fail()
+    with pytest.raises(KeyError) as second:
+        draw_and_fail()
+    assert first.value.args == second.value.args
     assert torch.equal(torch.get_rng_state(), before)
