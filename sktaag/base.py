@@ -23,7 +23,7 @@ class StructureTransformer(TransformerMixin, BaseEstimator):
     `_featurize`. Everything else, the row policy first of all, is the same for all of them.
     """
 
-    _not_in_rows = ("on_invalid", "n_jobs", "verbose", "cache")  # parameters that do not change a row
+    _not_in_rows: tuple[str, ...] = ("on_invalid", "n_jobs", "verbose", "cache")  # parameters that do not change a row
 
     @abstractmethod
     def _prepare(self):
@@ -176,5 +176,5 @@ def _with_nan(features, rows):
         features[rows] = np.nan
         return features
     n, width = len(rows), features.shape[1]
-    where = (np.repeat(rows, width), np.tile(np.arange(width), n))
+    where = (np.repeat(np.int32(rows), width), np.tile(np.arange(width, dtype=np.int32), n))
     return csr_array(features + csr_array((np.full(n * width, np.nan, features.dtype), where), shape=features.shape))

@@ -142,7 +142,8 @@ def decode_rows(rows, n_columns, dtype, sparse=False):
             dense[i, columns] = values
     if not sparse:
         return dense
-    indptr = np.cumsum([0] + [len(columns) for columns, _ in parts])
+    # 32-bit indices, as scikit-learn's trees want them
+    indptr = np.cumsum([0] + [len(columns) for columns, _ in parts], dtype=np.int32)
     columns, values = (np.concatenate(part) for part in zip(*parts, strict=True))
     return csr_array((values, columns, indptr), shape=(len(rows), n_columns))
 

@@ -8,12 +8,14 @@ from numpy.testing import assert_array_equal
 from rdkit import Chem
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
 from sktaag import base
+from sktaag.descriptors import Fingerprints
 from sktaag.structures import InvalidRowsError, InvalidRowsWarning
 
 
@@ -242,3 +244,16 @@ def test_scikit_learn_is_told():
     assert tags.requires_fit
     assert tags.input_tags.string
     assert not tags.input_tags.two_d_array
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_sparse_rows_have_the_indices_that_trees_take(cached, tmp_path):
+    structures = ["C" * n for n in range(1, 20)]
+    model = make_pipeline(
+        Fingerprints(sparse=True, size=64, on_invalid="nan", cache=tmp_path if cached else None),
+        RandomForestRegressor(n_estimators=2, random_state=0),
+    )
+    model.fit(structures, range(19))
+    assert model.predict(structures).shape == (19,)
+    with pytest.warns(InvalidRowsWarning):
+        assert model[0].transform(["C", None]).indices.dtype == np.int32

@@ -118,7 +118,7 @@ class CompositionDescriptors(StructureTransformer):
     """
 
     # the rows depend on the table that these two give, see _versions
-    _not_in_rows = (*StructureTransformer._not_in_rows, "elements", "missing")  # type: ignore[assignment]
+    _not_in_rows = (*StructureTransformer._not_in_rows, "elements", "missing")
 
     def __init__(
         self,
