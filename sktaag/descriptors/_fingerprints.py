@@ -11,6 +11,8 @@ from sktaag.base import StructureTransformer
 from sktaag.descriptors._kinds import KINDS, Settings, column_names
 from sktaag.structures import InvalidStructureError, MoleculeReader
 
+_DTYPES = ("float32", "float64", "uint8", "uint16", "uint32")
+
 
 class Fingerprints(StructureTransformer):
     """Fingerprints of molecules and polymer repeat units, the bits that RDKit computes.
@@ -29,7 +31,7 @@ class Fingerprints(StructureTransformer):
     radius : int, default=2
         Radius of "morgan", "feature_morgan" and "secfp" in bonds; 2 is ECFP4, 3 is ECFP6.
     chirality : bool, default=False
-        Tell stereoisomers apart in the kinds that can: morgan, feature_morgan, atom_pair, torsion and secfp.
+        Tell stereoisomers apart in the kinds that can: morgan, feature_morgan, torsion and secfp.
     fragments : {"keep", "largest"}, default="keep"
         Describe every fragment of a salt or mixture, or the largest alone.
     polymer : {"star", "cyclic", "oligomer"}, default="star"
@@ -126,7 +128,7 @@ class Fingerprints(StructureTransformer):
     _not_in_rows = (*StructureTransformer._not_in_rows, "sparse")
 
     def _prepare(self):
-        kinds, dtype = self._kinds(), np.dtype(self.dtype)
+        kinds = self._kinds()
         if not kinds:
             raise ValueError(f"kinds is empty. Choose from {', '.join(KINDS)}.")
         for kind in kinds:
@@ -138,8 +140,9 @@ class Fingerprints(StructureTransformer):
             raise ValueError(f"size must be a positive integer, got {self.size!r}.")
         if not isinstance(self.radius, Integral) or self.radius < 0:
             raise ValueError(f"radius must be an integer of at least 0, got {self.radius!r}.")
-        if dtype.name not in ("float32", "float64", "uint8", "uint16", "uint32"):
-            raise ValueError(f"dtype must be float32, float64, uint8, uint16 or uint32, got {self.dtype!r}.")
+        if self.dtype is None or not any(self.dtype == dtype for dtype in map(np.dtype, _DTYPES)):
+            raise ValueError(f"dtype must be {', '.join(_DTYPES[:-1])} or {_DTYPES[-1]}, got {self.dtype!r}.")
+        dtype = np.dtype(self.dtype)
         if "descriptors" in kinds and dtype.kind != "f":
             raise ValueError(f'kind "descriptors" needs dtype="float32" or "float64", got {self.dtype!r}.')
         self._reader()
@@ -169,7 +172,8 @@ class Fingerprints(StructureTransformer):
         return [self.kinds] if isinstance(self.kinds, str) else list(self.kinds)
 
     def _settings(self):
-        return Settings(self.counts, self.size, self.radius, self.chirality)
+        # RDKit refuses the integers of numpy that a grid over np.arange holds
+        return Settings(bool(self.counts), int(self.size), int(self.radius), bool(self.chirality))
 
     def _reader(self):
         return MoleculeReader(self.fragments, self.polymer, self.n_units)
