@@ -43,8 +43,9 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         A class is a torch optimizer.
     lr : float, default=0.001
         Learning rate.
-    weight_decay : float, default=0.1
-        Of the optimizer.
+    weight_decay : float, default=3.0
+        Of the optimizer. AdamW shrinks the weights by ``lr * weight_decay`` a step; other optimizers add the decay to
+        the gradient and want far smaller values.
     scheduler : {None, "plateau", "cosine"}, default=None
         Halve the learning rate when the loss stops falling, or bring it to zero along a cosine over `max_epochs`.
     batch_size : int, default=32
@@ -134,7 +135,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         criterion="log_loss",
         optimizer="adamw",
         lr=0.001,
-        weight_decay=0.1,
+        weight_decay=3.0,
         scheduler=None,
         batch_size=32,
         max_epochs=200,

@@ -196,7 +196,7 @@ def test_routed_parameters_reach_the_net(data):
     assert head.module_.layer_0.dropout.p == 0.3
     assert head.history_[0]["train_batch_count"] == 3
     assert head.net_.optimizer__betas == (0.5, 0.6)
-    assert head.net_.get_params()["optimizer__weight_decay"] == 0.1
+    assert head.net_.get_params()["optimizer__weight_decay"] == 3.0
     assert head.history_[head.best_epoch_ - 1]["valid_r2"] == pytest.approx(head.validation_score_, rel=1e-3)
     assert not hasattr(head.callbacks[0], "best_score_")  # the user's own callback was not touched
 
