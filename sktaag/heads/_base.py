@@ -118,11 +118,8 @@ class NeuralEstimator(NetParamsMixin, BaseEstimator):
             If the network has no hidden layer, or `activation` is neither "pre" nor "post".
         """
         check_is_fitted(self)
-        rows = Rows(self._scale(self._check_inputs(X)))
-        batches = (
-            linear_outputs(self.module_, x.to(self.net_.device), activation) for x, _ in self.net_.get_iterator(rows)
-        )
-        return [torch.cat(layer).cpu().numpy() for layer in zip(*batches, strict=True)]
+        layers = self._evaluate(self._check_inputs(X), lambda module, x: linear_outputs(module, x, activation))
+        return [layer.astype(np.float32) for layer in layers]
 
     def net_state(self):
         """Return what rebuilds the trained net: arguments of its module, in JSON's types, and its weights.
@@ -174,7 +171,22 @@ class NeuralEstimator(NetParamsMixin, BaseEstimator):
 
     def _outputs(self, X):
         """Run the network on checked rows; ndarray of shape (n, n_outputs)."""
-        return self.net_.forward(Rows(self._scale(X))).numpy()
+        return self._evaluate(X, lambda module, x: [module(x)])[0]
+
+    def _evaluate(self, X, run):
+        """Gather the tensors that `run` makes of each batch of checked rows.
+
+        In double precision, because sums in single precision change with the rows that share a batch, and the
+        prediction of a row must not.
+        """
+        dtype = torch.float32 if torch.device(self.net_.device).type == "mps" else torch.float64
+        module = deepcopy(self.module_).eval().to(dtype)
+        with torch.no_grad():
+            batches = [
+                [tensor.cpu() for tensor in run(module, x.to(self.net_.device, dtype))]
+                for x, _ in self.net_.get_iterator(Rows(self._scale(X)))
+            ]
+        return [torch.cat(tensors).numpy() for tensors in zip(*batches, strict=True)]
 
     def _fit_net(self, X, y, n_outputs, criterion, classes=None, known=None, **criterion_params):
         """Train a new net and return the row numbers of the inner validation set, or None.

@@ -62,7 +62,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     callbacks : list of skorch callbacks or None, default=None
         Copied before they run.
     mixed_precision : "auto" or bool, default=False
-        Train in bfloat16 on CUDA devices that have it. The CPU, and every prediction, stays in float32.
+        Train in bfloat16 on CUDA devices that have it; the CPU trains in float32. Predictions are computed in float64.
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is one, else the CPU.
     random_state : int, RandomState instance or None, default=None
@@ -238,7 +238,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         return tags
 
     def _predict_proba(self, X):
-        outputs = self._outputs(X).astype(np.float64)
+        outputs = self._outputs(X)
         return expit(outputs) if self._multilabel else softmax(outputs, axis=1)
 
     def _decide(self, proba):

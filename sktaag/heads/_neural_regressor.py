@@ -57,7 +57,7 @@ class NeuralRegressor(MultiOutputMixin, RegressorMixin, NeuralEstimator):
     callbacks : list of skorch callbacks or None, default=None
         Copied before they run.
     mixed_precision : "auto" or bool, default=False
-        Train in bfloat16 on CUDA devices that have it. The CPU, and every prediction, stays in float32.
+        Train in bfloat16 on CUDA devices that have it; the CPU trains in float32. Predictions are computed in float64.
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is one, else the CPU.
     random_state : int, RandomState instance or None, default=None
@@ -238,7 +238,7 @@ class NeuralRegressor(MultiOutputMixin, RegressorMixin, NeuralEstimator):
         return _known_r2(y, predicted, sample_weight)
 
     def _predict(self, X):
-        return self.target_scaler_.inverse_transform(self._outputs(X).astype(np.float64))
+        return self.target_scaler_.inverse_transform(self._outputs(X))
 
     def _criterion(self):
         if isinstance(self.criterion, str) and self.criterion not in _CRITERIA:

@@ -45,8 +45,8 @@ class RandomPyramid:
         low, high = self.n_layers
         if not (_is_int(low) and _is_int(high) and 0 < low <= high):
             raise ValueError(f"n_layers must be two positive integers, smallest first, got {self.n_layers!r}.")
-        low, high = self.width
-        if _is_int(low) != _is_int(high) or not 0 < low <= high:
+        narrow, wide = self.width
+        if _is_int(narrow) != _is_int(wide) or not 0 < narrow <= wide:
             raise ValueError(
                 f"width must be two positive ratios of the input width or two positive integers, smallest first, "
                 f"got {self.width!r}."
@@ -71,7 +71,7 @@ class RandomPyramid:
         low, high = self.width
         n_layers = rng.randint(self.n_layers[0], self.n_layers[1] + 1)
         if _is_int(low):
-            widths = rng.randint(low, high + 1, n_layers)
+            widths = rng.randint(int(low), int(high) + 1, n_layers)
         else:
             widths = np.ceil(rng.uniform(low, high, n_layers) * in_features).astype(int)
         return tuple(sorted(widths.tolist(), reverse=True))
@@ -117,25 +117,25 @@ def resolve_hidden(
     if isinstance(hidden, RandomPyramid):
         return hidden.draw(in_features, random_state)
     if isinstance(hidden, Real):
-        hidden = (hidden,)  # type: ignore[assignment]
+        return (_width(hidden, in_features),)
     if isinstance(hidden, str) or not isinstance(hidden, (Sequence, np.ndarray)):
         raise TypeError(f'hidden must be a sequence of widths, "pyramid" or a RandomPyramid, got {hidden!r}.')
     return tuple(_width(width, in_features) for width in hidden)
 
 
-def _width(width: int | float, in_features: int) -> int:
-    if _is_int(width):
-        if width < 1:
+def _width(width: object, in_features: int) -> int:
+    if isinstance(width, Integral) and not isinstance(width, bool):
+        if int(width) < 1:
             raise ValueError(f"A hidden layer needs at least one unit, got {width}.")
         return int(width)
     if isinstance(width, bool) or not isinstance(width, Real):
         raise TypeError(f"A hidden width is an integer or a ratio of the input width, got {width!r}.")
-    if not 0 < width <= 10:
+    if not 0 < float(width) <= 10:
         raise ValueError(
             f"A float is a ratio of the input width and must be in (0, 10], got {width}. Write an integer for a number "
             "of units."
         )
-    return math.ceil(width * in_features)
+    return math.ceil(float(width) * in_features)
 
 
 def _is_int(value: object) -> bool:

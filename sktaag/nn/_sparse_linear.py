@@ -85,7 +85,8 @@ class _SparseTimesDense(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        crow, col, values = _transpose(*ctx.saved_tensors, ctx.n_columns)
+        crow, col, values = ctx.saved_tensors
+        crow, col, values = _transpose(crow, col, values, ctx.n_columns)
         return _bag(crow, col, values, grads[0].contiguous()), None, None, None
 
 

@@ -13,13 +13,16 @@ from pathlib import Path
 import safetensors.torch
 import skops.io
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 import sktaag
 from sktaag.heads._base import NeuralEstimator
 
 _FORMAT = 1
+_STEPS, _WEIGHTS, _CARD = "steps.skops", "weights.safetensors", "source.json"
+# what the zip reader and the JSON reader raise on bytes that are neither
+_UNREADABLE = (zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError)
 _LIBRARIES = ("numpy", "rdkit", "scikit-learn", "sktaag", "torch")
 
 
@@ -27,7 +30,8 @@ def save_source(source, path):
     """Write a fitted source to one file.
 
     The file is a zip of `weights.safetensors` (the networks), `steps.skops` (everything else, as skops keeps
-    scikit-learn estimators) and `source.json` (versions of the libraries, SHA-256 of the other two).
+    scikit-learn estimators) and `source.json` (versions of the libraries, SHA-256 of the other two). Caches belong to
+    a machine: the parameters `cache` and `memory` of the steps are None in the file.
 
     Parameters
     ----------
@@ -45,6 +49,8 @@ def save_source(source, path):
     ------
     NotFittedError
         If the source is not fitted.
+    TypeError
+        If a step cannot be kept without pickle, e.g. for a lambda in it.
 
     See Also
     --------
@@ -70,6 +76,12 @@ def save_source(source, path):
         if isinstance(estimator, Pipeline):
             estimator = copy(estimator)
             estimator.steps = [(step, without_net(part, f"{name}/{step}")) for step, part in estimator.steps]
+            estimator.memory = None
+        elif isinstance(estimator, FeatureUnion):
+            estimator = copy(estimator)
+            estimator.transformer_list = [
+                (step, without_net(part, f"{name}/{step}")) for step, part in estimator.transformer_list
+            ]
         elif isinstance(estimator, FrozenEstimator):
             estimator = FrozenEstimator(without_net(estimator.estimator, f"{name}/frozen"))
         elif isinstance(estimator, NeuralEstimator):
@@ -77,17 +89,19 @@ def save_source(source, path):
             weights.update({f"{name}:{key}": tensor.cpu().contiguous() for key, tensor in tensors.items()})
             estimator = copy(estimator)
             del estimator.net_
+        elif hasattr(estimator, "cache"):
+            estimator = copy(estimator)
+            estimator.cache = None
         return estimator
 
-    steps = skops.io.dumps(without_net(source, "source"))
-    members = {"steps.skops": steps, "weights.safetensors": safetensors.torch.save(weights)}
+    members = {_STEPS: _dump(without_net(source, "source")), _WEIGHTS: safetensors.torch.save(weights)}
     card = {
         "format": _FORMAT,
         "networks": networks,
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in members.items()},
         "versions": {library: version(library) for library in _LIBRARIES},
     }
-    members["source.json"] = json.dumps(card, indent=1).encode()
+    members[_CARD] = json.dumps(card, indent=1).encode()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members.items():
@@ -140,29 +154,43 @@ def load_source(path, *, sha256=None, trusted=()):
         raise ValueError(f"{path} has SHA-256 {found}, not {sha256}. Get the file again from where it came.")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            card = json.loads(archive.read("source.json"))
-            if card["format"] > _FORMAT:
-                raise ValueError(
-                    f"{path} has format {card['format']}; sktaag {sktaag.__version__} reads up to {_FORMAT}. "
-                    "Update sktaag."
-                )
-            members = {name: archive.read(name) for name in card["sha256"]}
-    except (zipfile.BadZipFile, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is damaged or no source file ({error}). Save the source again.") from error
-    for name, expected in card["sha256"].items():
-        if hashlib.sha256(members[name]).hexdigest() != expected:
-            raise ValueError(f"{path} is damaged: {name} is not what was saved. Get the file again.")
-    unknown = skops.io.get_untrusted_types(data=members["steps.skops"])
+            card = json.loads(archive.read(_CARD))
+            newer = card["format"] > _FORMAT
+            members = {} if newer else {name: archive.read(name) for name in (_STEPS, _WEIGHTS)}
+            damaged = [name for name in members if hashlib.sha256(members[name]).hexdigest() != card["sha256"][name]]
+    except _UNREADABLE as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{path} is damaged or no source file ({reason}). Get or save it again.") from error
+    if newer:
+        raise ValueError(
+            f"{path} has format {card['format']}; sktaag {sktaag.__version__} reads up to {_FORMAT}. Update sktaag."
+        )
+    if damaged:
+        raise ValueError(f"{path} is damaged: {' and '.join(damaged)} is not what was saved. Get or save it again.")
+    unknown = skops.io.get_untrusted_types(data=members[_STEPS])
     foreign = [name for name in unknown if not name.startswith("sktaag.") and name not in trusted]
     if foreign:
         raise ValueError(f"{path} holds {', '.join(foreign)}. If you trust whoever wrote it, pass trusted={foreign!r}.")
-    weights = safetensors.torch.load(members["weights.safetensors"])
-    source = skops.io.loads(members["steps.skops"], trusted=unknown)
+    weights = safetensors.torch.load(members[_WEIGHTS])
+    source = skops.io.loads(members[_STEPS], trusted=unknown)
     for name, estimator in _networks(source, "source"):
         prefix = f"{name}:"
         state = {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
         estimator.restore_net(card["networks"][name], state)
     return source
+
+
+def _dump(steps):
+    """Turn what comes before the network into bytes that can be read again."""
+    try:
+        content = skops.io.dumps(steps)
+        skops.io.loads(content, trusted=skops.io.get_untrusted_types(data=content))  # a lambda fails only here
+    except Exception as error:
+        raise TypeError(
+            f"The source cannot be kept without pickle ({type(error).__name__}: {error}). Build it of importable "
+            "classes and functions, without lambdas, generators or pandas objects."
+        ) from error
+    return content
 
 
 def _networks(estimator, name):

@@ -49,7 +49,8 @@ class PyramidClassifier(NeuralClassifier):
     callbacks : list of skorch callbacks or None, default=None
         Copied before they run.
     mixed_precision : "auto" or bool, default="auto"
-        Unless False, train in bfloat16 on CUDA devices that have it. The CPU, and every prediction, stays in float32.
+        Unless False, train in bfloat16 on CUDA devices that have it; the CPU trains in float32. Predictions are
+        computed in float64.
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is one, else the CPU.
     random_state : int, RandomState instance or None, default=None

@@ -11,7 +11,7 @@ UNKNOWN_NAME = {
 
 
 @parametrize_with_checks(
-    [PyramidClassifier(hidden=(16, 8), max_epochs=30, lr=0.01)], expected_failed_checks=lambda _: UNKNOWN_NAME
+    [PyramidClassifier(hidden=(16, 8), max_epochs=20, lr=0.01)], expected_failed_checks=lambda _: UNKNOWN_NAME
 )
 def test_sklearn_contract(estimator, check):
     check(estimator)

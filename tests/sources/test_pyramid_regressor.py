@@ -17,7 +17,7 @@ UNKNOWN_NAME = {
 
 
 @parametrize_with_checks(
-    [PyramidRegressor(hidden=(16, 8), max_epochs=30, lr=0.01)], expected_failed_checks=lambda _: UNKNOWN_NAME
+    [PyramidRegressor(hidden=(16, 8), max_epochs=20, lr=0.01)], expected_failed_checks=lambda _: UNKNOWN_NAME
 )
 def test_sklearn_contract(estimator, check):
     check(estimator)
@@ -92,7 +92,9 @@ def test_batches_do_not_change_hidden_outputs(counts):
     for whole, parts in zip(
         source.hidden_outputs(X), zip(*map(source.hidden_outputs, np.array_split(X, 7)), strict=True), strict=True
     ):
-        np.testing.assert_allclose(whole, np.concatenate(parts), atol=1e-5)
+        np.testing.assert_allclose(whole, np.concatenate(parts), rtol=1e-6)
+    alone = np.concatenate([source.predict(row) for row in np.array_split(X, 400)])
+    np.testing.assert_allclose(alone, source.predict(X), rtol=1e-12)
 
 
 def test_unfitted_and_bad_activation(counts):
