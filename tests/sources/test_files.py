@@ -215,8 +215,8 @@ def test_torn_file(path, share):
 def test_flipped_bytes(path, source):
     content = path.read_bytes()
     central = content.index(b"PK\x01\x02")  # from here on stands the table of contents of the zip, byte by byte
-    positions = [*range(60), *range(60, central, central // 60), *range(central, len(content))]
-    refused = 0
+    positions = [*range(60), *range(60, central, central // 60), *range(central, len(content), 2)]
+    reasons, harmless = [], 0
     for position in positions:
         changed = bytearray(content)
         changed[position] ^= 0xFF
@@ -224,11 +224,13 @@ def test_flipped_bytes(path, source):
         try:
             again = load_source(path)
         except ValueError as error:
-            refused += 1
-            assert "is damaged" in str(error), position
+            reasons.append(str(error))
         else:  # dates and the like
-            assert_array_equal(again.predict(SMILES[:2]), source.predict(SMILES[:2]))
-    assert refused > len(positions) / 2
+            harmless += 1
+            if harmless % 10 == 1:
+                assert_array_equal(again.predict(SMILES[:2]), source.predict(SMILES[:2]))
+    assert len(reasons) > len(positions) / 2
+    assert all("boiling.source is damaged" in reason for reason in reasons)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 nor this"])
@@ -356,7 +358,7 @@ class Generator(Half):
 @pytest.mark.parametrize(
     ("step", "reason"),
     [
-        (FunctionTransformer(lambda X: X), r"AttributeError: .*<lambda>"),
+        (FunctionTransformer(lambda X: X), r"AttributeError: .*<lambda>'"),
         (Generator(), "TypeError: cannot pickle 'generator' object"),
     ],
 )
