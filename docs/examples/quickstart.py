@@ -13,9 +13,9 @@ import base64
 import time
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from scipy.stats import t as student_t
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import RandomForestRegressor
@@ -30,9 +30,6 @@ from sktaag.heads import NeuralRegressor
 from sktaag.sources import PyramidRegressor
 from sktaag.structures import canonical_smiles
 from sktaag.transfer import FrozenFeaturizer
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
 
 SOURCES = {
     "boiling": datasets.load_boiling_points,
@@ -105,12 +102,12 @@ def interval(values, n_splits):
 
 def summarize(scores, n_splits):
     """Table of mean and 95% interval of each score of each model."""
-    table = {
-        (name, score): f"{group[score].mean():.3g} ± {interval(group[score], n_splits):.2g}"
-        for name, group in scores.groupby("model", sort=False)
-        for score in SCORES
-    }
-    return pd.Series(table).unstack(sort=False)
+    return pd.DataFrame(
+        {
+            name: {score: f"{group[score].mean():.3g} ± {interval(group[score], n_splits):.2g}" for score in SCORES}
+            for name, group in scores.groupby("model", sort=False)
+        }
+    ).T
 
 
 def verdict(scores, target, n_splits):
@@ -127,7 +124,8 @@ def verdict(scores, target, n_splits):
 
 def plot_parity(y, predictions, scores, label):
     """Predicted against measured, each row predicted when it was not in the training fold."""
-    figure, axes = plt.subplots(1, 2, figsize=(7, 3.6), sharex=True, sharey=True, layout="constrained")
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    axes = figure.subplots(1, 2, sharex=True, sharey=True)
     shown = np.concatenate([y, predictions[DIRECT], predictions[TRANSFERRED]])
     low, high = shown.min(), shown.max()
     for ax, name, colour in zip(axes, (DIRECT, TRANSFERRED), ("#D55E00", "#0072B2"), strict=True):
@@ -150,19 +148,21 @@ def write_page(path, sections, minutes):
         "th,td{padding:.3rem .8rem;border-bottom:1px solid #ddd;text-align:right}"
         "th:first-child,tbody th{text-align:left}img{max-width:100%}.verdict{font-weight:bold}"
     )
-    body = "".join(
-        f"<h2>{title}</h2><p class='verdict'>{sentence}</p><p>{note}</p>{table.to_html(border=0)}"
-        f"<img alt='Parity plot of {title}' src='data:image/png;base64,{base64.b64encode(image.read_bytes()).decode()}'>"
-        for title, sentence, note, table, image in sections
-    )
+    body = ""
+    for title, sentence, note, table, image in sections:
+        picture = base64.b64encode(image.read_bytes()).decode()
+        body += f"<h2>{title}</h2><p class='verdict'>{sentence}</p><p>{note}</p>{table.to_html(border=0)}"
+        body += f"<img alt='Parity plot of {title}' src='data:image/png;base64,{picture}'>"
     path.write_text(
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>sktaag quickstart</title><style>{style}</style>"
-        f"<h1>Does transfer help?</h1>{body}<p>Made in {minutes:.1f} minutes by docs/examples/quickstart.py.</p></html>",
+        f"<h1>Does transfer help?</h1>{body}"
+        f"<p>Made in {minutes:.1f} minutes by docs/examples/quickstart.py.</p></html>",
         encoding="utf-8",
     )
 
 
 def main():
+    """Train the sources, judge the models on both targets, write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=Path("quickstart"), help="folder for the page and the plots")
     parser.add_argument("--samples", type=int, default=60, help="measured molecules of each target")
@@ -189,8 +189,8 @@ def main():
         table, sentence = summarize(scores, 5), verdict(scores, name, 5)
         label = f"{name} / {data.target_units[0]}"
         note = (
-            f"{args.samples} molecules drawn at random from {len(data.data)}, {args.repeats} x 5-fold cross-validation, "
-            f"mean and 95% interval, errors in {data.target_units[0]}."
+            f"{args.samples} molecules drawn at random from {len(data.data)}, {args.repeats} x 5-fold "
+            f"cross-validation, mean and 95% interval, errors in {data.target_units[0]}."
         )
         image = args.output / f"parity_{name.replace(' ', '_')}.png"
         plot_parity(y, predictions, scores, label).savefig(image, dpi=150)
