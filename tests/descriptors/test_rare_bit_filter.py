@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from sktaag.descriptors import RareBitFilter
 from scipy.sparse import csr_array
 from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sktaag.descriptors import RareBitFilter
 
 
 @parametrize_with_checks([RareBitFilter(min_fraction=0.0)])
