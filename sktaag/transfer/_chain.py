@@ -1,12 +1,15 @@
 """Open a fitted source: what prepares its input, which network sits at its end, what its rows are keyed by."""
 
 import copy
+import io
+import pickle
 import warnings
 from hashlib import blake2b
 from pathlib import Path
 
 import joblib
 import numpy as np
+import pandas as pd
 import torch
 from scipy.sparse import issparse
 from sklearn.base import TransformerMixin
@@ -38,6 +41,8 @@ class Chain:
         Fitted network estimator or torch module.
     reads_structures : bool
         Whether X is a column of structures rather than a numeric array.
+    feature_names : ndarray of str or None
+        Names of the columns of X, if the source was fitted on a frame.
     widths : list of int
         Number of units of each hidden layer, first to last, then of the output.
     """
@@ -45,11 +50,11 @@ class Chain:
     def __init__(self, source):
         if isinstance(source, (str, Path)):
             source = load_source(source)
-        source = _thaw(source)
-        *steps, network = [step for _, step in source.steps] if isinstance(source, Pipeline) else [source]
-        self.steps = [_thaw(step) for step in steps if step is not None and step != "passthrough"]
-        self.network = _open_network(_thaw(network))
+        *steps, network = _flatten(source)
+        self.steps = copy.deepcopy(steps)
+        self.network = _open_network(network)
         self.reads_structures = bool(self.steps) and _reads_structures(self.steps[0])
+        self.feature_names = getattr([*self.steps, self.network][0], "feature_names_in_", None)
         zeros = np.zeros((1, _n_inputs(self.network)), np.float32)
         self.widths = [layer.shape[1] for layer in self._layers(zeros, "pre")]
 
@@ -75,47 +80,71 @@ class Chain:
         invalid : list of (int, object, str)
             Row number, value and reason of the structures that the source turns into NaN.
         """
-        X, invalid = self._prepare(X)
-        valid = np.setdiff1d(np.arange(X.shape[0]), [row for row, _, _ in invalid])
-        layers = np.full((X.shape[0], sum(self.widths)), np.nan, np.float32)
+        n_rows = X.shape[0]
+        X, valid, invalid = self._prepare(X)
+        layers = np.full((n_rows, sum(self.widths)), np.nan, np.float32)
         if len(valid) > 0:
-            X = X if len(valid) == X.shape[0] else X[valid]
             layers[valid] = np.concatenate(self._layers(X, activation), axis=1)
         return layers, invalid
 
     def _prepare(self, X):
-        """Run the steps before the network and collect the structures that became NaN."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", InvalidRowsWarning)
-            for step in self.steps:
-                X = step.transform(X)
-        invalid = []
-        for warning in caught:
-            if isinstance(warning.message, InvalidRowsWarning):
-                invalid += warning.message.rows
-            else:
-                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-        return (X.tocsr() if issparse(X) else np.asarray(X)), invalid
+        """Run the steps before the network; rows that become NaN leave at once, for few steps can take them."""
+        valid, invalid = np.arange(X.shape[0]), []
+        for step in self.steps:
+            X, rows = _transform(step, X)
+            if rows:
+                invalid += [(int(valid[row]), value, reason) for row, value, reason in rows]
+                left = np.setdiff1d(np.arange(len(valid)), [row for row, _, _ in rows])
+                X, valid = (X.iloc[left] if hasattr(X, "iloc") else X[left]), valid[left]
+            if len(valid) == 0:
+                break
+        return (X.tocsr() if issparse(X) else X), valid, invalid
 
     def _layers(self, X, activation):
         if not isinstance(self.network, torch.nn.Module):
-            predict = getattr(self.network, "predict_proba", self.network.predict)
+            X, predict = _named(X, self.network), getattr(self.network, "predict_proba", self.network.predict)
             return [*self.network.hidden_outputs(X, activation=activation), predict(X).reshape(X.shape[0], -1)]
         weight = next(self.network.parameters())
-        batch = torch.as_tensor(X.toarray() if issparse(X) else X, dtype=weight.dtype, device=weight.device)
+        batch = torch.as_tensor(X.toarray() if issparse(X) else np.asarray(X), dtype=weight.dtype, device=weight.device)
         hidden = linear_outputs(self.network, batch, activation=activation)
         with torch.no_grad():
             output = self.network(batch).reshape(len(batch), -1)
         return [layer.cpu().numpy() for layer in (*hidden, output)]
 
 
-def _thaw(estimator):
-    """Unwrap what only protects an estimator from being fitted again."""
-    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+def _flatten(estimator):
+    """List the steps of nested Pipelines, without what only protects an estimator from being fitted again."""
+    if isinstance(estimator, FrozenEstimator):
+        return _flatten(estimator.estimator)
+    if isinstance(estimator, Pipeline):
+        return [part for _, step in estimator.steps for part in _flatten(step)]
+    return [] if estimator is None or isinstance(estimator, str) else [estimator]
+
+
+def _transform(step, X):
+    """Run one step and return what it gives and the invalid rows that it warned of."""
+    rows = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InvalidRowsWarning)
+        X = step.transform(_named(X, step))
+    for warning in caught:
+        if isinstance(warning.message, InvalidRowsWarning):
+            rows += warning.message.rows
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return X, rows
+
+
+def _named(X, estimator):
+    """Give an array the column names that an estimator was fitted with."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None or hasattr(X, "columns"):
+        return X
+    return pd.DataFrame(X.toarray() if issparse(X) else X, columns=names)
 
 
 def _open_network(network):
-    """Check that a network is fitted; a torch module is copied, so that training it further changes no features."""
+    """Check that a network is fitted, and copy it: the features stay if the user trains or fits it again."""
     if isinstance(network, NeuralNet):
         network.check_is_fitted(["module_"])
         network = network.module_
@@ -134,7 +163,7 @@ def _open_network(network):
             "GridSearchCV clones the values of its grid, and a clone is unfitted; write FrozenEstimator(source) "
             "(sklearn.frozen) or FrozenFeaturizer(source) in the grid."
         ) from error
-    return network
+    return copy.copy(network)  # shallow, for `fit` puts a new net in place of the old one
 
 
 def _n_inputs(network):
@@ -160,9 +189,33 @@ def _state(step):
     if isinstance(step, FeatureUnion):
         return b"".join(_state(part) for _, part in step.transformer_list)
     if isinstance(step, torch.nn.Module):
-        weights = {name: tensor.cpu().numpy() for name, tensor in step.state_dict().items()}
+        weights = {name: tensor.cpu().contiguous().numpy() for name, tensor in step.state_dict().items()}
         return joblib.hash((repr(step), weights)).encode()
     if hasattr(step, "hidden_outputs"):
         scalers = {name: value for name, value in vars(step).items() if isinstance(value, TransformerMixin)}
         return _state(step.module_) + joblib.hash((type(step).__name__, scalers)).encode()
-    return joblib.hash(step).encode()
+    return joblib.hash(_in_c_order(step)).encode()
+
+
+def _in_c_order(step):
+    """Copy a step with all arrays in C order: joblib hashes their layout, which changes in copies and pickles."""
+    content = io.BytesIO()
+    try:
+        _ArrayPickler(content).dump(step)
+    except Exception as error:
+        raise TypeError(
+            f"{type(step).__name__}, a step of the source, cannot be pickled ({error}), so that a cache cannot tell it "
+            "from others. Set cache=None or build the step of importable functions."
+        ) from error
+    return pickle.loads(content.getvalue())
+
+
+class _ArrayPickler(pickle.Pickler):
+    def reducer_override(self, obj):
+        if type(obj) is np.ndarray and not obj.dtype.hasobject:
+            return _array, (obj.tobytes(), obj.dtype, obj.shape)
+        return NotImplemented
+
+
+def _array(content, dtype, shape):
+    return np.frombuffer(content, dtype).reshape(shape)

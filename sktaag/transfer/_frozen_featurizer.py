@@ -1,5 +1,6 @@
 """What a network learned on a source property, as features for a target property."""
 
+import reprlib
 from numbers import Integral
 from pathlib import Path
 
@@ -49,7 +50,7 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
     NotFittedError
         In `fit`, if a source is not fitted.
     ValueError
-        In `fit`, if a source has fewer layers than asked for.
+        In `fit`, if a source has fewer layers than asked for, or sources do not go together.
 
     See Also
     --------
@@ -100,7 +101,8 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
         if self.activation not in ("pre", "post"):
             raise ValueError(f'activation must be "pre" or "post", got {self.activation!r}.')
         cache_folder(self.cache)
-        self._chains = {prefix: Chain(source) for prefix, source in self._named_sources()}
+        sources = self._named_sources()
+        self._chains = {prefix: Chain(source) for prefix, source in sources.items()}
         kinds = {chain.reads_structures for chain in self._chains.values()}
         if len(kinds) != 1:
             raise ValueError("Some sources take structures and some take numeric arrays; use those of one kind.")
@@ -158,21 +160,26 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
 
     def _named_sources(self):
         if isinstance(self.source, dict):
-            return [(f"{name}__", source) for name, source in self.source.items()]
-        if isinstance(self.source, (list, tuple)):
-            return [(f"{_name(source, i)}__", source) for i, source in enumerate(self.source)]
-        return [("", self.source)]
+            named = [(f"{name}__", source) for name, source in self.source.items()]
+        elif isinstance(self.source, (list, tuple)):
+            named = [(f"{_name(source, i)}__", source) for i, source in enumerate(self.source)]
+        else:
+            named = [("", self.source)]
+        if not named:
+            raise ValueError("source is empty; at least one is needed.")
+        if len(dict(named)) < len(named):
+            names = ", ".join(prefix[:-2] for prefix, _ in named)
+            raise ValueError(f"Several sources have the same name: {names}. Name them by a dict.")
+        return dict(named)
 
     def _pick(self, chain, prefix):
         """Positions in `chain.widths` of the layers asked for, in the order of the network."""
         n_hidden = len(chain.widths) - 1
-        if isinstance(self.layers, str):
-            if self.layers not in ("all", "output"):
-                raise ValueError(
-                    f'layers must be an integer, a list of integers, "all" or "output", got {self.layers!r}.'
-                )
+        if self.layers in ("all", "output"):
             return list(range(n_hidden)) if self.layers == "all" else [n_hidden]
         depths = range(1, self.layers + 1) if isinstance(self.layers, Integral) else self.layers
+        if not isinstance(depths, (list, tuple, range)):
+            raise ValueError(f'layers must be an integer, a list of integers, "all" or "output", got {self.layers!r}.')
         for depth in depths:
             if not isinstance(depth, Integral) or not 1 <= depth <= n_hidden:
                 raise ValueError(
@@ -186,6 +193,13 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
     def _check_input(self, X):
         if self._reads_structures:
             return as_column(X)
+        columns = list(getattr(X, "columns", ()))
+        for chain in self._chains.values():
+            if columns and chain.feature_names is not None and columns != chain.feature_names.tolist():
+                raise ValueError(
+                    "X must have the columns that the source was fitted on, in their order: "
+                    f"{reprlib.repr(chain.feature_names.tolist())}, got {reprlib.repr(columns)}."
+                )
         return check_array(X, accept_sparse="csr", dtype=(np.float32, np.float64))
 
     def _all_layers(self, chain, X):
@@ -235,6 +249,23 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
         params : dict
         """
         return super().get_params(deep=False)
+
+    def set_params(self, **params):
+        """Set parameters; those inside of the frozen source stay.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self : FrozenFeaturizer
+        """
+        for name in params:
+            if name.startswith("source__"):
+                raise ValueError(f"{name!r} is a parameter of a source that is fitted. Fit another source instead.")
+        return super().set_params(**params)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
