@@ -67,6 +67,7 @@ def list_datasets() -> pd.DataFrame:
         call : str
             What to type.
         kind : {"molecule", "polymer", "composition", "element"}
+            What a row of the data is.
         property, unit : str
             Targets and their units, separated by commas.
         method : str
@@ -76,6 +77,7 @@ def list_datasets() -> pd.DataFrame:
         offline : bool
             Whether it needs no network.
         licence : str
+            As its origin states it.
         files : tuple of str
             Raw files, as they are named below ``SKTAAG_DATA``. Two calls with the same files give the same data.
 

@@ -44,6 +44,7 @@ def fetch_element_table(name="magpie", *, data_home=None, verbose=False):
         data : ndarray of shape (n_elements, n_properties)
             Values; NaN where missing.
         feature_names : list of str
+            Names of the properties.
         frame : DataFrame
             The same, indexed by element symbol.
         DESCR : str

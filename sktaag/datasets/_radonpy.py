@@ -78,6 +78,7 @@ def fetch_radonpy(*, target=None, data_home=None, verbose=False, return_X_y=Fals
         target : ndarray of shape (n_samples,) or (n_samples, n_targets)
             Values; NaN where missing.
         feature_names, target_names, target_units : list of str
+            One entry for each column of `data` and `target`.
         frame : DataFrame
             The tidy table: one row per structure, ``n`` the number of raw rows in it, and for single targets
             ``spread``, the range of their values.

@@ -38,6 +38,7 @@ def load_boiling_points(*, return_X_y=False, as_frame=False):
         target : ndarray of shape (n_samples,)
             Values.
         feature_names, target_names, target_units : list of str
+            One entry for each column of `data` and `target`.
         frame : DataFrame
             One row per molecule: ``smiles``, the value, the number ``n`` of values in all tables, their range
             ``spread``, and ``source``, the table whose value counts.

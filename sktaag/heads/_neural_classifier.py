@@ -97,7 +97,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         Fitted scaler of X.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X had names.
 
     Raises

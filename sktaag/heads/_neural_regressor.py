@@ -90,7 +90,7 @@ class NeuralRegressor(MultiOutputMixin, RegressorMixin, NeuralEstimator):
         Fitted scalers of X and y.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X had names.
 
     Raises

@@ -83,7 +83,7 @@ class PyramidClassifier(NeuralClassifier):
         picked the epoch.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X had names.
 
     Raises

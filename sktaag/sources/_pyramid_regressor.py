@@ -81,7 +81,7 @@ class PyramidRegressor(NeuralRegressor):
         Fitted scaler of y.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X had names.
 
     Raises
