@@ -82,8 +82,9 @@ def test_polymers_equal_reference(real_data, table, column, call):
     expected = prepared(real_data, table)
     frame = fetched(call).frame
     assert frame["smiles"].tolist() == expected["smiles"].tolist()
-    np.testing.assert_array_equal(fetched(call).target, expected[column])
-    np.testing.assert_array_equal(frame[["n", "spread"]], expected[["n", "spread"]])
+    # pandas 2 reads decimals to the last digit but one, so medians and ranges are equal but for rounding
+    np.testing.assert_allclose(fetched(call).target, expected[column], rtol=1e-14)
+    np.testing.assert_allclose(frame[["n", "spread"]], expected[["n", "spread"]], rtol=1e-14, atol=1e-13)
 
 
 def test_refractive_index_equals_reference(real_data):
@@ -103,7 +104,7 @@ def test_qm9_slice_equals_reference(real_data):
     expected = prepared(real_data, "qm9_slice")
     frame = fetched("fetch_qm9_slice()").frame
     assert frame["mol_id"].tolist() == expected["mol_id"].tolist()
-    assert frame["smiles"].tolist() == expected["canonical_smiles"].tolist()
+    assert frame["smiles"].tolist() == canonical(expected["canonical_smiles"])  # in this RDKit's words
     targets = fetched("fetch_qm9_slice()").target_names
     np.testing.assert_array_equal(frame[targets], expected[targets])
 

@@ -359,7 +359,7 @@ class Generator(Half):
     ("step", "reason"),
     [
         (FunctionTransformer(lambda X: X), r"AttributeError: .*<lambda>'"),
-        (Generator(), "TypeError: cannot pickle 'generator' object"),
+        (Generator(), r"(TypeError|AttributeError): .*\bgenerator\b.*"),
     ],
 )
 def test_steps_that_cannot_be_kept(tmp_path, step, reason):
