@@ -149,7 +149,8 @@ def test_names_are_a_copy():
     model = Letters().fit(["C"])
     model.get_feature_names_out()[:] = "x"
     assert model.get_feature_names_out().tolist() == ["C", "N", "O"]
-    assert model.set_output(transform="pandas").transform(pd.DataFrame({"s": ["C"]}, index=["a"])).index.tolist() == ["a"]
+    frame = pd.DataFrame({"structure": ["C"]}, index=["a"])
+    assert model.set_output(transform="pandas").transform(frame).index.tolist() == ["a"]
 
 
 def test_progress_bar_only_if_asked_for(capfd):
