@@ -3,27 +3,19 @@
 import hashlib
 import io
 import json
-import os
-import tempfile
 import zipfile
-from copy import copy
-from importlib.metadata import version
 from pathlib import Path
 
 import safetensors.torch
-import skops.io
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 import sktaag
-from sktaag.heads._base import NeuralEstimator
+from sktaag.sources._parts import dump_steps, find_networks, library_versions, load_steps, take_apart, write_whole
 
 _FORMAT = 1
 _STEPS, _WEIGHTS, _CARD = "steps.skops", "weights.safetensors", "source.json"
 # what the zip reader and the JSON reader raise on bytes that are neither
 _UNREADABLE = (zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError)
-_LIBRARIES = ("numpy", "rdkit", "scikit-learn", "sktaag", "torch")
 
 
 def save_source(source, path):
@@ -70,43 +62,23 @@ def save_source(source, path):
     True
     """
     check_is_fitted(source)
-    networks, weights = {}, {}
-
-    def without_net(estimator, name):
-        if isinstance(estimator, Pipeline):
-            estimator = copy(estimator)
-            estimator.steps = [(step, without_net(part, f"{name}/{step}")) for step, part in estimator.steps]
-            estimator.memory = None
-        elif isinstance(estimator, FeatureUnion):
-            estimator = copy(estimator)
-            estimator.transformer_list = [
-                (step, without_net(part, f"{name}/{step}")) for step, part in estimator.transformer_list
-            ]
-        elif isinstance(estimator, FrozenEstimator):
-            estimator = FrozenEstimator(without_net(estimator.estimator, f"{name}/frozen"))
-        elif isinstance(estimator, NeuralEstimator):
-            networks[name], tensors = estimator.net_state()
-            weights.update({f"{name}:{key}": tensor.cpu().contiguous() for key, tensor in tensors.items()})
-            estimator = copy(estimator)
-            del estimator.net_
-        elif hasattr(estimator, "cache"):
-            estimator = copy(estimator)
-            estimator.cache = None
-        return estimator
-
-    members = {_STEPS: _dump(without_net(source, "source")), _WEIGHTS: safetensors.torch.save(weights)}
+    steps, networks = take_apart(source)
+    weights = {
+        f"{name}:{key}": tensor for name, (_, _, tensors) in networks.items() for key, tensor in tensors.items()
+    }
+    members = {_STEPS: dump_steps(steps), _WEIGHTS: safetensors.torch.save(weights)}
     card = {
         "format": _FORMAT,
-        "networks": networks,
+        "networks": {name: params for name, (_, params, _) in networks.items()},
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in members.items()},
-        "versions": {library: version(library) for library in _LIBRARIES},
+        "versions": library_versions(),
     }
     members[_CARD] = json.dumps(card, indent=1).encode()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
-    _replace(Path(path), buffer.getvalue())
+    write_whole(Path(path), buffer.getvalue())
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 
@@ -167,50 +139,10 @@ def load_source(path, *, sha256=None, trusted=()):
         )
     if damaged:
         raise ValueError(f"{path} is damaged: {' and '.join(damaged)} is not what was saved. Get or save it again.")
-    unknown = skops.io.get_untrusted_types(data=members[_STEPS])
-    foreign = [name for name in unknown if not name.startswith("sktaag.") and name not in trusted]
-    if foreign:
-        raise ValueError(f"{path} holds {', '.join(foreign)}. If you trust whoever wrote it, pass trusted={foreign!r}.")
+    source = load_steps(members[_STEPS], path, trusted)
     weights = safetensors.torch.load(members[_WEIGHTS])
-    source = skops.io.loads(members[_STEPS], trusted=unknown)
-    for name, estimator in _networks(source, "source"):
+    for name, estimator in find_networks(source):
         prefix = f"{name}:"
         state = {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
         estimator.restore_net(card["networks"][name], state)
     return source
-
-
-def _dump(steps):
-    """Turn what comes before the network into bytes that can be read again."""
-    try:
-        content = skops.io.dumps(steps)
-        skops.io.loads(content, trusted=skops.io.get_untrusted_types(data=content))  # a lambda fails only here
-    except Exception as error:
-        raise TypeError(
-            f"The source cannot be kept without pickle ({type(error).__name__}: {error}). Build it of importable "
-            "classes and functions, without lambdas, generators or pandas objects."
-        ) from error
-    return content
-
-
-def _networks(estimator, name):
-    if isinstance(estimator, Pipeline):
-        for step, part in estimator.steps:
-            yield from _networks(part, f"{name}/{step}")
-    elif isinstance(estimator, FrozenEstimator):
-        yield from _networks(estimator.estimator, f"{name}/frozen")
-    elif isinstance(estimator, NeuralEstimator):
-        yield name, estimator
-
-
-def _replace(path, content):
-    """Write a file that is either there as a whole or not at all."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
