@@ -112,6 +112,7 @@ def test_equals_rdkit(kind, counts, sparse, dtype):
     assert_array_equal(rows.toarray() if sparse else rows, expected(kind, structures, dtype, counts=counts))
     if sparse:
         assert rows.has_canonical_format
+        assert rows.indices.dtype == rows.indptr.dtype == np.int32
         assert (rows.data != 0).all()
 
 
