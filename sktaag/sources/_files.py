@@ -10,8 +10,10 @@ import safetensors.torch
 from sklearn.utils.validation import check_is_fitted
 
 import sktaag
+from sktaag.sources._model_library import ModelLibrary
 from sktaag.sources._parts import dump_steps, find_networks, library_versions, load_steps, take_apart, write_whole
 
+_replace = write_whole  # its name until sktaag.sources._parts
 _FORMAT = 1
 _STEPS, _WEIGHTS, _CARD = "steps.skops", "weights.safetensors", "source.json"
 # what the zip reader and the JSON reader raise on bytes that are neither
@@ -63,9 +65,7 @@ def save_source(source, path):
     """
     check_is_fitted(source)
     steps, networks = take_apart(source)
-    weights = {
-        f"{name}:{key}": tensor for name, (_, _, tensors) in networks.items() for key, tensor in tensors.items()
-    }
+    weights = {f"{name}:{key}": tensor for name, (_, _, tensors) in networks.items() for key, tensor in tensors.items()}
     members = {_STEPS: dump_steps(steps), _WEIGHTS: safetensors.torch.save(weights)}
     card = {
         "format": _FORMAT,
@@ -83,14 +83,14 @@ def save_source(source, path):
 
 
 def load_source(path, *, sha256=None, trusted=()):
-    """Read a source that `save_source` wrote. No code in the file is run.
+    """Read a source that `save_source` wrote, or one of a `ModelLibrary`. No code in the file is run.
 
     Parameters
     ----------
     path : path
-        File to read.
+        File to read, or ``"folder#id"`` for a model in a library.
     sha256 : str or None, default=None
-        Digest that the file must have.
+        Digest that the file must have. The id of a model in a library is a digest itself.
     trusted : sequence of str, default=()
         Full names of classes, besides those of scikit-learn, numpy, scipy and sktaag, that the source may be made of.
 
@@ -101,12 +101,15 @@ def load_source(path, *, sha256=None, trusted=()):
 
     Raises
     ------
+    KeyError
+        If the library has no such model.
     ValueError
         If the file is torn, was changed, is of a newer format, or holds classes that are not trusted.
 
     See Also
     --------
     save_source : Writes the file.
+    ModelLibrary : Keeps many.
 
     Examples
     --------
@@ -120,6 +123,13 @@ def load_source(path, *, sha256=None, trusted=()):
     ...     load_source(path).hidden_sizes_
     (8, 4)
     """
+    folder, _, model_id = str(path).rpartition("#")
+    if folder and not Path(path).exists():
+        if sha256 is not None and not sha256.startswith(model_id):
+            raise ValueError(
+                f"{path} is named by its SHA-256, which does not begin like {sha256}. Get the other model."
+            )
+        return ModelLibrary(folder).get(model_id, trusted=trusted)
     content = Path(path).read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if sha256 is not None and found != sha256:

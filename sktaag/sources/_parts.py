@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import os
-import tempfile
+import secrets
 import zipfile
 from copy import copy
 from functools import cache
@@ -15,7 +15,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from sktaag.heads._base import NeuralEstimator
+from sktaag.sources._trees import TREE, find_bad_tree
 
+_AGAIN = "Fit and save the source again with the libraries that are installed here."
+_HARMLESS = ("sktaag.", "sklearn.gaussian_process.kernels.")  # plain Python, but unknown to skops
 _LIBRARIES = ("numpy", "rdkit", "scikit-learn", "sktaag", "torch")
 
 
@@ -127,13 +130,22 @@ def load_steps(content, path, trusted=()):
     Raises
     ------
     ValueError
-        If a class is foreign.
+        If a class is foreign, or this version of scikit-learn or skops does not know what was written.
     """
-    unknown = skops.io.get_untrusted_types(data=content)
-    foreign = [name for name in unknown if not name.startswith("sktaag.") and name not in trusted]
+    try:
+        unknown = skops.io.get_untrusted_types(data=content)
+    except Exception as error:
+        raise ValueError(f"{path} cannot be read ({type(error).__name__}: {error}). {_AGAIN}") from error
+    foreign = [name for name in unknown if not name.startswith(_HARMLESS) and name != TREE and name not in trusted]
     if foreign:
         raise ValueError(f"{path} holds {', '.join(foreign)}. If you trust whoever wrote it, pass trusted={foreign!r}.")
-    return skops.io.loads(content, trusted=unknown)
+    try:
+        steps = skops.io.loads(content, trusted=unknown)
+    except Exception as error:
+        raise ValueError(f"{path} cannot be read ({type(error).__name__}: {error}). {_AGAIN}") from error
+    if TREE in unknown and TREE not in trusted and (reason := find_bad_tree(steps)):
+        raise ValueError(f"{path} holds {reason}, and may crash Python. If you trust it, pass trusted=[{TREE!r}].")
+    return steps
 
 
 def write_whole(path, content):
@@ -144,15 +156,16 @@ def write_whole(path, content):
     path : pathlib.Path
     content : bytes
     """
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(temporary, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _canonical(content):

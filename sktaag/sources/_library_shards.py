@@ -1,0 +1,202 @@
+"""Shards: safetensors files with many models in each, one tensor of bytes a model."""
+
+import json
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError, safe_open
+
+from sktaag.sources._library_blocks import block_id, read_meta
+from sktaag.sources._parts import write_whole
+
+SHARDS, STEPS, CARDS = "shards", "steps", "cards"
+TEMPORARY = ".unfinished-"
+_MAX_MODELS, _MAX_BYTES = 2048, 128 * 2**20  # the header of a shard is read whole, for every model anew
+
+
+class ShardWriter:
+    """Writes models into new shards of a folder; they appear when `publish` is called, all of them.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of the library.
+    """
+
+    def __init__(self, folder):
+        self._folder = folder
+        self._finished = []  # temporary and final path of each file
+        self._new_steps = []
+        self._seen_steps = set()
+        self._begin()
+
+    def _begin(self):
+        self._name = secrets.token_hex(8)
+        self._blocks, self._cards, self._size = {}, [], 0
+
+    def add(self, model_id, block, card):
+        """Append a model and return the name of the shard that will hold it."""
+        if len(self._blocks) >= _MAX_MODELS or self._size + len(block) > _MAX_BYTES:
+            self._write()
+        self._blocks[model_id] = block
+        self._cards.append(json.dumps({"id": model_id, **card}))
+        self._size += len(block)
+        return self._name
+
+    def add_steps(self, sha256, content):
+        """Keep the steps around the networks, once for each content."""
+        if sha256 in self._seen_steps:
+            return
+        path = steps_path(self._folder, sha256)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_bytes() != content:  # the latter mends a damaged file
+            self._new_steps += [] if path.exists() else [path]
+            write_whole(path, content)
+        self._seen_steps.add(sha256)
+
+    def publish(self):
+        """Give all shards their final names."""
+        self._write()
+        for temporary, path in self._finished:
+            os.replace(temporary, path)
+
+    def discard(self):
+        """Remove all that was written."""
+        for path in [path for pair in self._finished for path in pair] + self._new_steps:
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+    def _write(self):
+        if not self._blocks:
+            return
+        tensors = {name: np.frombuffer(block, np.uint8) for name, block in self._blocks.items()}
+        for room, suffix, content in (
+            (SHARDS, "safetensors", safetensors.numpy.save(tensors)),
+            (CARDS, "jsonl", "".join(f"{card}\n" for card in self._cards).encode()),
+        ):
+            (self._folder / room).mkdir(parents=True, exist_ok=True)
+            path = self._folder / room / f"{self._name}.{suffix}"
+            temporary = path.with_name(f"{TEMPORARY}{path.name}")
+            self._finished.append((temporary, path))
+            with open(temporary, "xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        self._begin()
+
+
+def shard_path(folder, shard):
+    """File of a shard."""
+    return Path(folder) / SHARDS / f"{shard}.safetensors"
+
+
+def steps_path(folder, sha256):
+    """File of the steps with a digest."""
+    return Path(folder) / STEPS / f"{sha256}.skops"
+
+
+def delete_shard(folder, shard):
+    """Delete a shard and its cards. What another process holds open stays, and is left over."""
+    for path in (shard_path(folder, shard), Path(folder) / CARDS / f"{shard}.jsonl"):
+        with suppress(OSError):
+            path.unlink()
+
+
+class Shard:
+    """One shard, memory-mapped.
+
+    Parameters
+    ----------
+    path : path
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, torn or no shard.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        try:
+            self._file = safe_open(path, "np")
+            self.ids = list(self._file.keys())
+        except (OSError, SafetensorError) as error:
+            raise ValueError(
+                f"{path} is missing or damaged ({type(error).__name__}: {error}). Put back a copy of the file, or let "
+                "verify(repair=True) forget its models; all others are as they were."
+            ) from error
+
+    def read(self, model_id, sha256=None):
+        """Read a model and check it.
+
+        Parameters
+        ----------
+        model_id : str
+        sha256 : str or None, default=None
+            What the index says; None where there is no index, and the id must do.
+
+        Returns
+        -------
+        block : bytes
+
+        Raises
+        ------
+        ValueError
+            If it is not what was written.
+        """
+        try:
+            block = self._file.get_tensor(model_id).tobytes()
+        except (AttributeError, SafetensorError) as error:
+            raise ValueError(f"{self.path} has no model {model_id!r}. {_REMEDY}") from error
+        found_id, found = block_id(block)
+        if found_id != model_id or sha256 not in (None, found):
+            raise ValueError(
+                f"Model {model_id!r} in {self.path} is damaged: SHA-256 {found}, not {sha256 or model_id}. {_REMEDY}"
+            )
+        return block
+
+
+_REMEDY = "Put back a copy of the file, or let verify(repair=True) forget this model; all others are as they were."
+
+
+def read_steps(folder, sha256):
+    """Read the steps around the networks and check them.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or is not what was written.
+    """
+    path = steps_path(folder, sha256)
+    remedy = "Put back a copy of it: the models that share these steps need it."
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ValueError(f"{path} is missing. {remedy}") from error
+    if block_id(content)[1] != sha256:
+        raise ValueError(f"{path} is damaged: its SHA-256 is not its name. {remedy}")
+    return content
+
+
+def read_folder(folder):
+    """Yield id, block, meta and (digest, bytes) of the steps of every model in a folder of shards, checked.
+
+    Raises
+    ------
+    ValueError
+        At the first thing that is not as it was written.
+    """
+    steps = {}
+    for path in sorted((Path(folder) / SHARDS).glob("*.safetensors")):
+        shard = Shard(path)
+        for model_id in shard.ids:
+            block = shard.read(model_id)
+            meta = read_meta(block, f"Model {model_id!r} in {path}")
+            sha256 = meta["steps"]
+            if sha256 not in steps:
+                steps[sha256] = read_steps(folder, sha256)
+            yield model_id, block, meta, (sha256, steps[sha256])
