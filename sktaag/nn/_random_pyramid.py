@@ -18,11 +18,13 @@ class RandomPyramid:
         Smallest and largest number of hidden layers.
     width : (float, float) or (int, int), default=(0.2, 0.8)
         Range of the widths: floats are ratios of the input width, integers are numbers of units.
+    last : (float, float), (int, int) or None, default=None
+        Range of the last hidden layer, where it is another one; it must not go beyond `width`.
 
     Raises
     ------
     ValueError
-        If a range is empty or not positive, or mixes ratios and numbers of units.
+        If a range is empty or not positive, mixes ratios and numbers of units, or `last` goes beyond `width`.
 
     References
     ----------
@@ -36,21 +38,28 @@ class RandomPyramid:
     (208, 205, 162)
     >>> RandomPyramid(n_layers=(2, 2), width=(16, 64)).draw(290, random_state=0)
     (63, 60)
+    >>> RandomPyramid(n_layers=(3, 4), width=(10, 400), last=(10, 30)).draw(1024, random_state=0)
+    (202, 127, 13)
     """
 
     n_layers: tuple[int, int] = (3, 4)
     width: tuple[float, float] = (0.2, 0.8)
+    last: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         low, high = self.n_layers
         if not (_is_int(low) and _is_int(high) and 0 < low <= high):
             raise ValueError(f"n_layers must be two positive integers, smallest first, got {self.n_layers!r}.")
-        narrow, wide = self.width
-        if _is_int(narrow) != _is_int(wide) or not 0 < narrow <= wide:
-            raise ValueError(
-                f"width must be two positive ratios of the input width or two positive integers, smallest first, "
-                f"got {self.width!r}."
-            )
+        for name, bounds in (("width", self.width), ("last", self.width if self.last is None else self.last)):
+            narrow, wide = bounds
+            if _is_int(narrow) != _is_int(wide) or not 0 < narrow <= wide:
+                raise ValueError(
+                    f"{name} must be two positive ratios of the input width or two positive integers, smallest first, "
+                    f"got {bounds!r}."
+                )
+        last = self.last or self.width
+        if _is_int(last[0]) != _is_int(self.width[0]) or last[0] < self.width[0] or last[1] > self.width[1]:
+            raise ValueError(f"last must lie within width and be of its kind, got {self.last!r} and {self.width!r}.")
 
     def draw(self, in_features: int, random_state: int | np.random.RandomState | None = None) -> tuple[int, ...]:
         """Draw the widths of the hidden layers.
@@ -68,13 +77,18 @@ class RandomPyramid:
             Widths from wide to narrow.
         """
         rng = random_state if isinstance(random_state, np.random.RandomState) else np.random.RandomState(random_state)
-        low, high = self.width
         n_layers = rng.randint(self.n_layers[0], self.n_layers[1] + 1)
-        if _is_int(low):
-            widths = rng.randint(int(low), int(high) + 1, n_layers)
-        else:
-            widths = np.ceil(rng.uniform(low, high, n_layers) * in_features).astype(int)
-        return tuple(sorted(widths.tolist(), reverse=True))
+        widths = sorted(_draw_widths(self.width, n_layers, in_features, rng), reverse=True)
+        if self.last is not None:
+            widths[-1:] = _draw_widths(self.last, 1, in_features, rng)
+        return tuple(sorted(widths, reverse=True))
+
+
+def _draw_widths(bounds: tuple[float, float], size: int, in_features: int, rng: np.random.RandomState) -> list[int]:
+    low, high = bounds
+    if _is_int(low):
+        return rng.randint(int(low), int(high) + 1, size).tolist()
+    return np.ceil(rng.uniform(low, high, size) * in_features).astype(int).tolist()
 
 
 def resolve_hidden(
