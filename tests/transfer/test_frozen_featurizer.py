@@ -660,7 +660,8 @@ def test_clone_keeps_the_fitted_source(source):
 def test_parameters(source, other):
     model = FrozenFeaturizer(source)
     assert model.get_params() == model.get_params(deep=True)
-    assert model.get_params() == {"source": source, "layers": 1, "activation": "pre", "cache": None}
+    assert model.get_params()["source"] is source
+    assert not [name for name in model.get_params() if "__" in name]
     pipeline = make_pipeline(model, Ridge())
     assert not [name for name in pipeline.get_params() if name.startswith("frozenfeaturizer__source__")]
     model.fit(TARGET).set_params(source=other, layers=2)
