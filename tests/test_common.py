@@ -59,6 +59,9 @@ STRUCTURE_ESTIMATORS = ESTIMATORS_OF_MOLECULES + ESTIMATORS_OF_FORMULAS
 # Estimators whose X is numeric: scikit-learn's own parametrize_with_checks runs on them, in a test file of theirs.
 NUMERIC_ESTIMATORS = {"NeuralClassifier", "NeuralRegressor", "PyramidClassifier", "PyramidRegressor", "RareBitFilter"}
 
+# Estimators over fitted sources, which no generic check can build, by the test file that holds their contract.
+ESTIMATORS_OVER_SOURCES = {"SourceSearchCV": "transfer/test_source_search_cv.py"}
+
 
 @parametrize_with_structure_checks(ESTIMATORS_OF_MOLECULES, MOLECULES)
 def test_estimators_of_molecules(estimator, check):
@@ -109,15 +112,23 @@ def test_inspection_finds_something():
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_every_estimator_is_checked(name):
     of_structures = name in {type(estimator).__name__ for estimator in STRUCTURE_ESTIMATORS}
-    assert of_structures + (name in NUMERIC_ESTIMATORS) == 1, (
-        f"{name} must be checked in one of two ways. If its X is a column of structures, add configured instances to "
+    assert of_structures + (name in NUMERIC_ESTIMATORS) + (name in ESTIMATORS_OVER_SOURCES) == 1, (
+        f"{name} must be checked in one way. If its X is a column of structures, add configured instances to "
         f"STRUCTURE_ESTIMATORS in {Path(__file__).name}. If its X is numeric, add its name to NUMERIC_ESTIMATORS "
-        "there and run sklearn's parametrize_with_checks on it in its own test file."
+        "there and run sklearn's parametrize_with_checks on it in its own test file. If it cannot be built without "
+        "fitted sources, add it to ESTIMATORS_OVER_SOURCES."
     )
 
 
 def test_no_check_of_what_is_not_there():
-    assert set(ESTIMATORS) >= NUMERIC_ESTIMATORS
+    assert set(ESTIMATORS) >= NUMERIC_ESTIMATORS | set(ESTIMATORS_OVER_SOURCES)
+
+
+@pytest.mark.parametrize("name", sorted(ESTIMATORS_OVER_SOURCES))
+def test_estimators_over_sources_are_cloned_and_pickled_in_their_own_tests(name):
+    text = (Path(__file__).parent / ESTIMATORS_OVER_SOURCES[name]).read_text()
+    for contract in ("test_clone", "test_pickle", "test_forms_of_structures_agree"):
+        assert f"def {contract}" in text, f"{ESTIMATORS_OVER_SOURCES[name]} has no {contract}"
 
 
 @pytest.mark.parametrize("name", sorted(NUMERIC_ESTIMATORS))

@@ -49,6 +49,11 @@ def h_score(X, y, *, n_bins=None, shrinkage="auto"):
     --------
     log_me : Evidence of a linear model, for numbers and classes.
 
+    Notes
+    -----
+    For features that are nearly uncorrelated and of the same variance, the estimate of Ledoit and Wolf approaches 1 and
+    the score 0, however well they separate the classes. Give a number if some of the features to compare may be such.
+
     References
     ----------
     .. [1] Y. Bao et al., "An Information-Theoretic Approach to Transferability in Task Transfer Learning", ICIP 2019.

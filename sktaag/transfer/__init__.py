@@ -1,5 +1,6 @@
 """Estimators that carry what a source network learned over to a target property."""
 
 from sktaag.transfer._frozen_featurizer import FrozenFeaturizer
+from sktaag.transfer._source_search_cv import SourceSearchCV
 
-__all__ = ["FrozenFeaturizer"]
+__all__ = ["FrozenFeaturizer", "SourceSearchCV"]

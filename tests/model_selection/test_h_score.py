@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.covariance import LedoitWolf
+from sklearn.preprocessing import StandardScaler
 
 from sktaag.model_selection import h_score
 
@@ -53,6 +54,14 @@ def test_bounds_and_order():
     labels = np.arange(20) % 3
     assert_allclose(h_score(wide, labels, shrinkage=0), 2)
     assert h_score(wide, labels) < 1.9
+
+
+def test_white_features_lose_their_score_to_the_estimated_shrinkage():
+    X = StandardScaler().fit_transform(np.random.RandomState(0).randn(60, 2))
+    y = X[:, 0] > 0
+    assert h_score(X, y, shrinkage=0) > 0.5
+    assert h_score(X, y) < 0.1
+    assert h_score(X, y, shrinkage=0.1) > 0.5
 
 
 def test_numbers_are_cut_into_bins_of_equal_size():

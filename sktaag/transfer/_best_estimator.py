@@ -1,0 +1,121 @@
+"""What a search offers once its winner is fitted."""
+
+import sklearn
+from sklearn.ensemble import VotingRegressor
+from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+
+def _can(method):
+    """Whether the best estimator, or a head before there is one, has a method."""
+
+    def check(self):
+        getattr(self.best_estimator_ if hasattr(self, "best_estimator_") else self._first_head(), method)
+        return True
+
+    return check
+
+
+class BestEstimatorMixin:
+    """Methods that `best_estimator_` answers."""
+
+    @available_if(_can("predict"))
+    def predict(self, X, return_std=False):
+        """Predict by the best estimator.
+
+        Parameters
+        ----------
+        X : column of structures, or array of shape (n_samples, n_features)
+            What the sources take.
+        return_std : bool, default=False
+            Whether to return a standard deviation as well: for ``aggregate="average"`` that of the predictions of its
+            members, which says how far the sources disagree; else that of a head whose own `predict` has
+            `return_std`.
+
+        Returns
+        -------
+        predicted : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        std : ndarray of the same shape
+            Only if `return_std`.
+        """
+        self._check_refitted("predict")
+        if not return_std:
+            return self.best_estimator_.predict(X)
+        if isinstance(self.best_estimator_, VotingRegressor):
+            members = self.best_estimator_.transform(X)
+            return members.mean(axis=1), members.std(axis=1)
+        return self.best_estimator_.predict(X, return_std=True)
+
+    @available_if(_can("predict_proba"))
+    def predict_proba(self, X):
+        """Predict the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : column of structures, or array of shape (n_samples, n_features)
+            What the sources take.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+        """
+        self._check_refitted("predict_proba")
+        return self.best_estimator_.predict_proba(X)
+
+    @available_if(_can("decision_function"))
+    def decision_function(self, X):
+        """Compute the decision function of the best estimator.
+
+        Parameters
+        ----------
+        X : column of structures, or array of shape (n_samples, n_features)
+            What the sources take.
+
+        Returns
+        -------
+        values : ndarray of shape (n_samples,) or (n_samples, n_classes)
+        """
+        self._check_refitted("decision_function")
+        return self.best_estimator_.decision_function(X)
+
+    def score(self, X, y, **params):
+        """Score the best estimator by `scoring`.
+
+        Parameters
+        ----------
+        X : column of structures, or array of shape (n_samples, n_features)
+            What the sources take.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Target.
+        **params : dict
+            For the scorer, with metadata routing.
+
+        Returns
+        -------
+        score : float
+        """
+        self._check_refitted("score")
+        if params:
+            if not sklearn.get_config()["enable_metadata_routing"]:
+                raise ValueError(f"score takes {', '.join(params)} only with metadata routing enabled.")
+            params = process_routing(self, "score", **params).scorer.score
+        return self.scorer_(self.best_estimator_, X, y, **params)
+
+    @property
+    def classes_(self):
+        """Class labels."""
+        self._check_refitted("classes_")
+        return self.best_estimator_.classes_
+
+    @property
+    def n_features_in_(self):
+        """Number of features; 1 for a column of structures."""
+        if not hasattr(self, "best_estimator_"):
+            raise AttributeError(f"{type(self).__name__} has no n_features_in_ before it is fitted.")
+        return self.best_estimator_.n_features_in_
+
+    def _check_refitted(self, name):
+        check_is_fitted(self, "cv_results_")
+        if not hasattr(self, "best_estimator_"):
+            raise AttributeError(f"{name} needs the winner fitted to all rows; set refit=True.")

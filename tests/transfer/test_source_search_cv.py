@@ -1,0 +1,776 @@
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import sklearn
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import RandomForestRegressor, StackingRegressor
+from sklearn.exceptions import FitFailedWarning, NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import get_scorer, make_scorer, mean_absolute_error
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    RepeatedKFold,
+    StratifiedKFold,
+    cross_val_score,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sktaag.descriptors import Fingerprints
+from sktaag.model_selection import h_score, log_me, ridge_loo
+from sktaag.nn import Pyramid
+from sktaag.sources import PyramidRegressor, save_source
+from sktaag.structures import InvalidRowsWarning, _reader
+from sktaag.transfer import FrozenFeaturizer, SourceSearchCV
+from sktaag.transfer._layer_bank import LayerBank
+
+SMILES = ["C" * n + end for n in range(1, 9) for end in ("", "O", "N", "(=O)O", "OC")]
+y_source = np.array([10.0 * s.count("C") + 50 * s.count("O") + 30 * s.count("N") for s in SMILES])
+TARGET = [
+    "CC(C)O",
+    "CC(C)CO",
+    "CCC(C)O",
+    "CC(C)N",
+    "OCCO",
+    "NCCN",
+    "CC(C)C",
+    "CC(O)CC",
+    "C1CCCCC1",
+    "CCF",
+    "CCCO",
+    "CCN",
+]
+y = np.array([10.0 * s.count("C") + 50 * s.count("O") + 30 * s.count("N") + len(s) for s in TARGET])
+groups = np.arange(len(TARGET)) % 4
+
+rng = np.random.RandomState(0)
+N, P = 60, 12
+X_numeric = rng.randn(N, P).astype(np.float32)
+y_numeric = np.sin(X_numeric[:, 0]) + X_numeric[:, 1] * X_numeric[:, 2] + 0.1 * rng.randn(N)
+
+
+def random_network(seed, hidden=(16, 8, 4)):
+    """Draw an untrained network: a source that knows nothing."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return Pyramid(P, 1, hidden=hidden, batch_norm=False)
+
+
+class Knowing(torch.nn.Module):
+    """A network whose last hidden layer holds what the target is made of."""
+
+    def __init__(self):
+        super().__init__()
+        self.read, self.keep, self.output = torch.nn.Linear(P, 3), torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
+        with torch.no_grad():
+            for layer in (self.read, self.keep):
+                layer.weight.copy_(torch.eye(*layer.weight.shape))
+                layer.bias.zero_()
+
+    def forward(self, x):
+        a, b, c = self.read(x).T
+        return self.output(self.keep(torch.stack([torch.sin(a), b * c], dim=1)))
+
+
+NETWORKS = [random_network(seed) for seed in range(5)]
+
+
+@pytest.fixture(scope="module")
+def sources():
+    return [
+        make_pipeline(
+            Fingerprints(counts=True, size=64),
+            StandardScaler(),
+            PyramidRegressor(hidden=(8, 6, 4), max_epochs=2, random_state=seed),
+        ).fit(SMILES, y_source)
+        for seed in range(3)
+    ]
+
+
+def search(sources=NETWORKS, head=None, **params):
+    return SourceSearchCV(Ridge() if head is None else head, sources, **params)
+
+
+def same_results(a, b):
+    assert list(a.cv_results_) == list(b.cv_results_)
+    for name in a.cv_results_:
+        if not name.endswith("_time"):
+            assert_array_equal(np.asarray(a.cv_results_[name]), np.asarray(b.cv_results_[name]), err_msg=name)
+
+
+# ---------------------------------------------------------------- the score is that of the pipeline
+
+
+def test_each_candidate_is_scored_as_its_pipeline_is(sources):
+    cv = KFold(4, shuffle=True, random_state=0)
+    entries = [1, 2, [2], "all", "output"]
+    found = search(sources, layers=entries, cv=cv, scoring="neg_mean_absolute_error").fit(TARGET, y).cv_results_
+    assert len(found["params"]) == 3 * 5 + 1
+    for i, params in enumerate(found["params"]):
+        if params["source"] is None:
+            model = make_pipeline(Fingerprints(counts=True, size=64), StandardScaler(), Ridge())
+        else:
+            model = make_pipeline(FrozenFeaturizer(sources[params["source"]], params["layers"]), Ridge())
+        expected = cross_val_score(model, TARGET, y, cv=cv, scoring="neg_mean_absolute_error")
+        assert_allclose([found[f"split{k}_test_score"][i] for k in range(4)], expected, rtol=1e-5, err_msg=params)
+        assert_allclose(found["mean_test_score"][i], expected.mean(), rtol=1e-5)
+        assert_allclose(found["std_test_score"][i], expected.std(), rtol=1e-4)
+
+
+def test_results_have_the_form_of_a_grid_search():
+    grid = GridSearchCV(
+        make_pipeline(FrozenFeaturizer(NETWORKS[0]), Ridge()), {"frozenfeaturizer__layers": [1, 2, 3]}, cv=3
+    ).fit(X_numeric, y_numeric)
+    ours = search(NETWORKS[:1], layers=[1, 2, 3], cv=3, baseline=False).fit(X_numeric, y_numeric)
+    for name in grid.cv_results_:
+        if name not in ("params", "param_frozenfeaturizer__layers"):
+            assert ours.cv_results_[name].dtype == grid.cv_results_[name].dtype, name
+            assert ours.cv_results_[name].shape == grid.cv_results_[name].shape, name
+        if "test_score" in name:
+            assert_allclose(ours.cv_results_[name], grid.cv_results_[name], rtol=1e-5, atol=1e-6, err_msg=name)
+    assert ours.cv_results_["param_layers"].tolist() == [1, 2, 3]
+    assert ours.n_splits_ == 3
+    assert ours.best_score_ == pytest.approx(grid.best_score_)
+    assert pd.DataFrame(ours.cv_results_).shape[0] == 3
+
+
+@pytest.mark.parametrize("layers", [1, 2, [3, 1], "all", "output"])
+def test_slices_of_layers_equal_the_featurizer(sources, tmp_path, layers):
+    bank = LayerBank(
+        {"a": sources[0], "b": sources[1]},
+        np.array(TARGET, dtype=object),
+        [layers],
+        1,
+        rng,
+        activation="post",
+        cache=None,
+        descriptor_cache=tmp_path,
+    )
+    featurizer = FrozenFeaturizer({"a": sources[0], "b": sources[1]}, layers, activation="post")
+    assert_array_equal(bank.features(0), featurizer.fit_transform(TARGET))
+
+
+def test_refit_equals_a_fresh_fit_of_the_winner(sources):
+    found = search(sources, layers=[1, "all"], cv=3, baseline=False).fit(TARGET, y)
+    winner = make_pipeline(FrozenFeaturizer(sources[found.best_source_], found.best_layers_), Ridge()).fit(TARGET, y)
+    assert_allclose(found.predict(TARGET), winner.predict(TARGET))
+    assert found.best_estimator_[0].source is sources[found.best_source_]
+    assert found.best_params_ == {"source": found.best_source_, "layers": found.best_layers_}
+    assert found.best_score_ == found.cv_results_["mean_test_score"].max()
+    assert found.cv_results_["rank_test_score"][found.best_index_] == 1
+    assert found.score(TARGET, y) == pytest.approx(winner.score(TARGET, y))
+    assert found.refit_time_ > 0
+    assert found.n_features_in_ == 1
+
+
+def test_a_source_that_knows_wins_from_many_that_do_not():
+    found = search({**dict(enumerate(NETWORKS)), "knows": Knowing()}, cv=3).fit(X_numeric, y_numeric)
+    assert found.best_source_ == "knows"
+    assert found.best_score_ > 0.9
+    assert found.summary_.startswith("Source 'knows', layers 1 wins: score 0.9")
+    assert "Best direct model: The direct model, " in found.summary_
+
+
+# ---------------------------------------------------------------- the honest score
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_nested_score_on_noise_is_honest_and_the_inner_one_is_not(seed):
+    rng = np.random.RandomState(seed)
+    noise, X = rng.randn(20), rng.randn(20, P).astype(np.float32)
+    networks = [random_network(i, hidden=(8, 2)) for i in range(25)]
+    model = search(networks, cv=4, baseline=False, scoring="neg_mean_squared_error")
+    nested = cross_val_score(model, X, noise, cv=4, scoring="neg_mean_squared_error").mean()
+    mean = cross_val_score(DummyRegressor(), X, noise, cv=4, scoring="neg_mean_squared_error").mean()
+    assert model.fit(X, noise).best_score_ > 0.95 * mean  # "better than the mean" by 5 %, on noise
+    assert nested < mean  # the mean is the best that there is
+
+
+def test_baseline_is_chosen_unless_a_source_wins(sources):
+    only = search(sources, cv=3).fit(TARGET, y)
+    assert only.cv_results_["param_source"].mask.tolist() == [True, False, False, False]
+    best_transfer = only.cv_results_["mean_test_score"][1:].max()
+    direct = only.cv_results_["mean_test_score"][0]
+    assert (only.best_source_ is None) == (direct >= best_transfer)
+
+    constant = search(sources, head=DummyRegressor(), cv=3).fit(TARGET, y)  # a tie
+    assert constant.best_source_ is constant.best_layers_ is None
+    assert constant.best_index_ == 0
+    assert constant.summary_.startswith("The direct model wins")
+    assert [type(step) for step in constant.best_estimator_[:-1]] == [Fingerprints, StandardScaler]
+
+
+def test_direct_model_learns_its_scaler_from_the_target(sources):
+    found = search(sources, head=DummyRegressor(), cv=3).fit(TARGET, y)
+    assert_allclose(found.best_estimator_[1].mean_, Fingerprints(counts=True, size=64).fit_transform(TARGET).mean(0))
+
+
+def test_explicit_baseline():
+    class Perfect(Ridge):
+        def predict(self, X):
+            return np.sin(X[:, 0]) + X[:, 1] * X[:, 2]
+
+    found = search(baseline=Perfect(), cv=3).fit(X_numeric, y_numeric)
+    assert found.best_source_ is None
+    assert type(found.best_estimator_) is Perfect
+    heads = {"a": Ridge(), "b": Ridge(10)}
+    found = search(head=heads, baseline=Perfect(), cv=3).fit(X_numeric, y_numeric)
+    assert found.best_head_ is None
+    assert found.cv_results_["param_head"].mask.sum() == 1
+
+
+def test_one_standard_error_keeps_the_direct_model():
+    slightly = {"baseline": Ridge(), "cv": KFold(5, shuffle=True, random_state=0)}
+    y_linear = X_numeric @ np.arange(P) + rng.randn(N)
+
+    class Copy(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = torch.nn.Linear(P, P), torch.nn.Linear(P, 1)
+            with torch.no_grad():
+                self.a.weight.copy_(torch.eye(P) * 1.05)
+
+        def forward(self, x):
+            return self.b(self.a(x))
+
+    loose = search([Copy()], **slightly).fit(X_numeric, y_linear)
+    strict = search([Copy()], one_standard_error=True, **slightly).fit(X_numeric, y_linear)
+    difference = [
+        loose.cv_results_[f"split{k}_test_score"][1] - loose.cv_results_[f"split{k}_test_score"][0] for k in range(5)
+    ]
+    wins = np.mean(difference) > np.std(difference, ddof=1) / np.sqrt(5)
+    assert loose.best_source_ == (0 if np.mean(difference) > 0 else None)
+    assert strict.best_source_ == (0 if wins else None)
+    clear = search([Knowing()], one_standard_error=True).fit(X_numeric, y_numeric)
+    assert clear.best_source_ == 0
+
+
+# ---------------------------------------------------------------- what may be a source
+
+
+def test_forms_of_sources(sources, tmp_path):
+    class Ensemble:
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, i):
+            return sources[range(3)[i]]
+
+    class Library:
+        def get(self, name):
+            return sources["abc".index(name)]
+
+        def __deepcopy__(self, memo):
+            return self
+
+    frame = pd.DataFrame({"id": list("abc"), "r2": [0.1, 0.2, 0.3]})
+    frame.attrs["library"] = Library()
+    paths = [tmp_path / f"{name}.sktaag" for name in "abc"]
+    for source, path in zip(sources, paths, strict=True):
+        save_source(source, path)
+    expected = search(sources, cv=3).fit(TARGET, y)
+    names = {"list": [0, 1, 2], "ids": ["a", "b", "c"]}
+    for form, kind in [
+        (tuple(sources), "list"),
+        (Ensemble(), "list"),
+        (paths, "list"),
+        (dict(zip("abc", sources, strict=True)), "ids"),
+        (frame, "ids"),
+        (frame.set_index("id"), "ids"),
+    ]:
+        found = search(form, cv=3).fit(TARGET, y)
+        assert found.cv_results_["param_source"][1:].tolist() == names[kind]
+        assert_allclose(found.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"], rtol=1e-6)
+        assert_allclose(found.predict(TARGET), expected.predict(TARGET), rtol=1e-6)
+
+
+def test_bundle_of_sources_is_one_candidate(sources):
+    found = search({"both": sources[:2], "one": sources[2]}, layers=[1], cv=3).fit(TARGET, y)
+    model = make_pipeline(FrozenFeaturizer(sources[:2]), Ridge())
+    assert_allclose(found.cv_results_["mean_test_score"][1], cross_val_score(model, TARGET, y, cv=3).mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("form", "error", "message"),
+    [
+        ([], ValueError, "sources is empty"),
+        ({}, ValueError, "sources is empty"),
+        ("a.sktaag", TypeError, "got str. Wrap a single source in a list"),
+        (make_pipeline(StandardScaler()), TypeError, "got Pipeline. Wrap a single source"),
+        (torch.nn.Sequential(torch.nn.Linear(1, 1)), TypeError, "got Sequential. Wrap a single source"),
+        (Ridge(), TypeError, "got Ridge. Wrap"),
+        (pd.DataFrame({"id": ["a"]}), ValueError, r'must have a column "id" and the library .* ModelLibrary.search'),
+    ],
+)
+def test_what_is_no_collection_of_sources(form, error, message):
+    with pytest.raises(error, match=message):
+        search(form).fit(X_numeric, y_numeric)
+
+
+def test_unfitted_source_is_named():
+    with pytest.raises(NotFittedError, match="ends in a PyramidRegressor that is not fitted"):
+        search([make_pipeline(StandardScaler(), PyramidRegressor())]).fit(X_numeric, y_numeric)
+
+
+# ---------------------------------------------------------------- layers
+
+
+def test_choices_of_layers_that_mean_the_same_are_tried_once():
+    found = search(NETWORKS[:1], layers=[3, "all", [1, 2, 3], 1, [1], "output"], cv=2, baseline=False)
+    assert found.fit(X_numeric, y_numeric).cv_results_["param_layers"].tolist() == [3, 1, "output"]
+
+
+def test_random_draws_subsets_of_the_layers():
+    networks = [random_network(0, (9, 8, 7, 6)), random_network(1, (9, 8, 7, 6))]
+    draw = search(networks, layers=["random"], n_draws=5, cv=2, baseline=False, random_state=0)
+    choices = draw.fit(X_numeric, y_numeric).cv_results_["param_layers"].tolist()
+    assert len(choices) == 10
+    first, second = choices[:5], choices[5:]
+    assert first != second
+    for drawn in (first, second):
+        assert len({tuple(subset) for subset in drawn}) == 5
+        assert all(subset == sorted(subset) and set(subset) <= {1, 2, 3, 4} for subset in drawn)
+    same_results(draw, clone(draw).fit(X_numeric, y_numeric))
+    other = clone(draw).set_params(random_state=1).fit(X_numeric, y_numeric)
+    assert other.cv_results_["param_layers"].tolist() != choices
+
+
+def test_random_exhausts_the_subsets():
+    draw = search(NETWORKS[:1], layers=["random", 1, "all"], n_draws=100, cv=2, baseline=False, random_state=0)
+    choices = draw.fit(X_numeric, y_numeric).cv_results_["param_layers"].tolist()
+    assert sorted(map(tuple, choices)) == [(1,), (1, 2), (1, 2, 3), (1, 3), (2,), (2, 3), (3,)]
+
+
+def test_source_with_fewer_layers_goes_without_the_deep_ones():
+    networks = {"deep": random_network(0, (9, 8, 7)), "shallow": random_network(1, (9,))}
+    found = search(networks, layers=[1, 3], cv=2, baseline=False).fit(X_numeric, y_numeric).cv_results_
+    assert list(zip(found["param_source"], found["param_layers"], strict=True)) == [
+        ("deep", 1),
+        ("deep", 3),
+        ("shallow", 1),
+    ]
+    with pytest.raises(ValueError, match=r"No source has as many hidden layers as layers=\[4\] asks for"):
+        search(networks, layers=[4]).fit(X_numeric, y_numeric)
+
+
+# ---------------------------------------------------------------- screening
+
+
+@pytest.mark.parametrize(
+    ("screen", "definition"),
+    [
+        ("ridge", ridge_loo),
+        ("log_me", lambda X, y: log_me(X, y - y.mean())),
+        ("h_score", lambda X, y: h_score(X, y, n_bins=5, shrinkage=0.1)),
+    ],
+)
+def test_screening_keeps_the_best_by_its_score(screen, definition):
+    found = search(layers=[1, 2], screen=screen, n_screened=3, cv=2).fit(X_numeric, y_numeric)
+    table = found.screening_results_
+    for source, layers, score in zip(table["source"], table["layers"], table["score"], strict=True):
+        features = FrozenFeaturizer(NETWORKS[source], layers).fit_transform(X_numeric)
+        assert score == pytest.approx(definition(StandardScaler().fit_transform(features.astype(float)), y_numeric))
+    assert_array_equal(np.flatnonzero(table["kept"]), np.sort(np.argsort(-table["score"])[:3]))
+    kept = list(zip(table["source"][table["kept"]], table["layers"][table["kept"]], strict=True))
+    tried = found.cv_results_
+    assert list(zip(tried["param_source"][1:], tried["param_layers"][1:], strict=True)) == kept
+    assert_array_equal(tried["screening_score"][1:], table["score"][table["kept"]])
+    assert np.isnan(tried["screening_score"][0])
+    assert "Screening kept 3 of 10." in found.summary_
+
+
+def test_an_integer_screens_by_ridge():
+    number = search(screen=2, cv=2).fit(X_numeric, y_numeric)
+    named = search(screen="ridge", n_screened=2, cv=2).fit(X_numeric, y_numeric)
+    same_results(number, named)
+    assert len(number.cv_results_["params"]) == 3
+
+
+def test_a_twentieth_is_kept_and_ten_at_least():
+    networks = [random_network(seed) for seed in range(12)]
+    few = search(networks, screen="ridge", cv=2).fit(X_numeric, y_numeric)
+    assert few.screening_results_["kept"].sum() == 10
+    many = search(networks * 20, screen="ridge", cv=2).fit(X_numeric, y_numeric)
+    assert many.screening_results_["kept"].sum() == 12
+
+
+def test_screening_of_classes():
+    labels = np.where(y_numeric > 0, "high", "low")
+    for screen in ("ridge", "log_me", "h_score"):
+        found = search(
+            [*NETWORKS, Knowing()], LogisticRegression(), screen=screen, n_screened=1, cv=3, baseline=False
+        ).fit(X_numeric, labels)
+        assert found.best_source_ == 5, screen
+
+
+def test_a_dead_layer_comes_last():
+    dead = random_network(9)
+    with torch.no_grad():
+        for weights in dead.parameters():
+            weights.zero_()
+    found = search([dead, *NETWORKS], screen="log_me", n_screened=5, cv=2).fit(X_numeric, y_numeric)
+    assert found.screening_results_["score"][0] == -np.inf
+    assert not found.screening_results_["kept"][0]
+
+
+# ---------------------------------------------------------------- several heads, several candidates
+
+
+def test_heads_compete():
+    heads = {"ridge": Ridge(), "forest": RandomForestRegressor(5, random_state=0)}
+    found = search(NETWORKS[:2], heads, cv=2).fit(X_numeric, y_numeric)
+    table = found.cv_results_
+    assert table["param_head"].tolist() == ["ridge", "forest"] * 3
+    assert table["param_source"].tolist() == [None, None, 0, 0, 1, 1]
+    for name, head in heads.items():
+        alone = search(NETWORKS[:2], head, cv=2).fit(X_numeric, y_numeric).cv_results_
+        assert_array_equal(table["mean_test_score"][table["param_head"] == name], alone["mean_test_score"])
+    assert found.best_head_ == table["param_head"][found.best_index_]
+    assert f"head {found.best_head_!r}" in found.summary_
+    with pytest.raises(ValueError, match="head is an empty dict"):
+        search(head={}).fit(X_numeric, y_numeric)
+
+
+def members_of(found):
+    params = [found.cv_results_["params"][i] for i in found.best_indices_]
+    return [make_pipeline(FrozenFeaturizer(NETWORKS[p["source"]], p["layers"]), Ridge()) for p in params]
+
+
+def test_average():
+    found = search(layers=[1, 2], aggregate="average", n_best=3, baseline=False, cv=3).fit(X_numeric, y_numeric)
+    assert len(found.best_indices_) == 3
+    assert len({found.cv_results_["param_source"][i] for i in found.best_indices_}) == 3
+    assert found.best_indices_[0] == found.best_index_
+    predictions = np.array([m.fit(X_numeric, y_numeric).predict(X_numeric) for m in members_of(found)])
+    mean, spread = found.predict(X_numeric, return_std=True)
+    assert_allclose(mean, predictions.mean(0), rtol=1e-5, atol=1e-5)
+    assert_allclose(spread, predictions.std(0), rtol=1e-4, atol=1e-5)
+    assert_allclose(found.predict(X_numeric), mean)
+    assert "the average of the 3 best, each of another source" in found.summary_
+
+
+def test_stack():
+    found = search(aggregate="stack", n_best=3, baseline=False, cv=KFold(4)).fit(X_numeric, y_numeric)
+    assert isinstance(found.best_estimator_, StackingRegressor)
+    assert (found.best_estimator_.final_estimator_.coef_ >= 0).all()
+    out_of_fold = np.zeros((N, 3))
+    for j, model in enumerate(members_of(found)):
+        for train, test in KFold(4).split(X_numeric):
+            out_of_fold[test, j] = model.fit(X_numeric[train], y_numeric[train]).predict(X_numeric[test])
+    weights = found.best_estimator_.final_estimator_
+    again = clone(weights).fit(out_of_fold, y_numeric)
+    assert_allclose(weights.coef_, again.coef_, rtol=1e-3, atol=1e-4)
+    with pytest.raises(ValueError, match=r"test each row once.* 120 times 60 different rows"):
+        search(aggregate="stack", baseline=False, cv=RepeatedKFold(n_splits=3, n_repeats=2)).fit(X_numeric, y_numeric)
+
+
+def test_concat():
+    found = search(aggregate="concat", n_best=3, baseline=False, cv=3).fit(X_numeric, y_numeric)
+    blocks = [m[0].fit_transform(X_numeric) for m in members_of(found)]
+    expected = Ridge().fit(np.hstack(blocks), y_numeric).predict(np.hstack(blocks))
+    assert_allclose(found.predict(X_numeric), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("aggregate", ["average", "stack", "concat"])
+def test_direct_model_that_comes_first_is_fitted_alone(aggregate):
+    found = search(head=DummyRegressor(), aggregate=aggregate, cv=3).fit(X_numeric, y_numeric)
+    assert found.best_indices_ == [0]
+    assert isinstance(found.best_estimator_[-1], DummyRegressor)
+
+
+@pytest.mark.parametrize("aggregate", ["best", "average", "stack", "concat"])
+def test_classifiers(aggregate):
+    labels = np.where(y_numeric > 0, "high", "low")
+    found = search(
+        [*NETWORKS, Knowing()], LogisticRegression(), aggregate=aggregate, n_best=2, cv=3, baseline=False
+    ).fit(X_numeric, labels)
+    assert is_classifier(found)
+    assert not is_regressor(found)
+    assert found.classes_.tolist() == ["high", "low"]
+    assert found.predict_proba(X_numeric).shape == (N, 2)
+    assert found.score(X_numeric, labels) > 0.8
+    folds = search(NETWORKS[:1], LogisticRegression(), cv=3, baseline=False).fit(X_numeric, labels).cv_results_
+    model = make_pipeline(FrozenFeaturizer(NETWORKS[0]), LogisticRegression())
+    assert_allclose(
+        folds["mean_test_score"][0], cross_val_score(model, X_numeric, labels, cv=StratifiedKFold(3)).mean()
+    )
+
+
+# ---------------------------------------------------------------- an estimator among estimators
+
+
+def test_clone_keeps_sources_and_clones_the_rest(sources):
+    head, cv = {"a": Ridge(3)}, KFold(3)
+    model = SourceSearchCV(
+        head,
+        sources,
+        layers=[2, "random"],
+        n_draws=3,
+        activation="post",
+        cv=cv,
+        scoring="r2",
+        screen="log_me",
+        n_screened=4,
+        baseline=Ridge(7),
+        one_standard_error=True,
+        aggregate="average",
+        n_best=2,
+        refit=False,
+        n_jobs=2,
+        random_state=1,
+        verbose=1,
+        cache="folder",
+        error_score="raise",
+    )
+    defaults = SourceSearchCV(Ridge(), sources).get_params(deep=False)
+    other = clone(model)
+    for name, value in model.get_params(deep=False).items():
+        copied = getattr(other, name)
+        if name == "sources":
+            assert copied is value
+        elif name in ("head", "cv", "baseline"):
+            assert copied is not value
+            assert repr(copied) == repr(value)
+        else:
+            assert copied == value
+        if name not in ("head", "sources"):
+            assert repr(value) != repr(defaults[name]), f"{name} has its default here: the test proves nothing"
+    assert not hasattr(clone(search().fit(X_numeric, y_numeric)), "cv_results_")
+
+
+def test_parameters_of_the_head_can_be_searched(sources):
+    model = search(sources, cv=2)
+    assert "head__alpha" in model.get_params()
+    assert not [name for name in model.get_params() if name.startswith("sources__")]
+    grid = GridSearchCV(
+        model,
+        {"head__alpha": [0.1, 10], "sources": [[FrozenEstimator(sources[0])], [FrozenEstimator(s) for s in sources]]},
+        cv=2,
+        error_score="raise",
+    ).fit(TARGET, y)
+    assert len(grid.cv_results_["params"]) == 4
+    assert grid.best_estimator_.cv_results_["mean_test_score"].shape in [(2,), (4,)]
+
+
+def test_pickle(sources):
+    found = search(sources, cv=2, aggregate="average", baseline=False).fit(TARGET, y)
+    again = pickle.loads(pickle.dumps(found))
+    assert_allclose(again.predict(TARGET), found.predict(TARGET))
+    same_results(again, found)
+
+
+def test_forms_of_structures_agree(sources):
+    found = search(sources, layers=[1, 2], cv=3).fit(TARGET, y)
+    for X in (
+        np.array(TARGET),
+        pd.Series(TARGET, index=range(5, 5 + len(TARGET))),
+        pd.DataFrame({"smiles": TARGET}),
+        pl.Series(TARGET),
+        pl.DataFrame({"smiles": TARGET}),
+    ):
+        other = clone(found).fit(X, pd.Series(y, index=range(100, 100 + len(y))))
+        same_results(other, found)
+        assert_array_equal(other.predict(X), found.predict(TARGET))
+
+
+def test_forms_of_numbers_agree():
+    found = search(cv=3).fit(X_numeric, y_numeric)
+    frame = pd.DataFrame(X_numeric, columns=[f"x{i}" for i in range(P)])
+    for X in (X_numeric.tolist(), frame, csr_array(X_numeric)):
+        other = clone(found).fit(X, y_numeric)
+        assert_allclose(other.cv_results_["mean_test_score"], found.cv_results_["mean_test_score"], rtol=1e-4)
+        assert_allclose(other.predict(X), found.predict(X_numeric), rtol=1e-3, atol=1e-3)
+    assert found.n_features_in_ == P
+
+
+def test_processes_change_nothing(sources):
+    params = {"layers": [1, "random"], "n_draws": 2, "screen": "ridge", "n_screened": 4, "cv": 2, "random_state": 0}
+    one, two = (search(sources, n_jobs=n_jobs, **params).fit(TARGET, y) for n_jobs in (1, 2))
+    same_results(one, two)
+    assert_array_equal(one.predict(TARGET), two.predict(TARGET))
+
+
+def test_several_targets(sources):
+    two = np.column_stack([y, -y])
+    found = search(sources, cv=3, screen=2).fit(TARGET, two)
+    assert found.predict(TARGET).shape == (len(TARGET), 2)
+
+
+def test_structures_are_read_once_for_all_sources(sources, monkeypatch):
+    seen, to_mol = [], _reader.to_mol
+    monkeypatch.setattr(_reader, "to_mol", lambda structure: seen.append(structure) or to_mol(structure))
+    search(sources, layers=[1, 2, "all"], baseline=False, refit=False).fit(TARGET, y)
+    assert sorted(seen) == sorted(TARGET)
+
+
+def test_cache_serves_the_next_search(sources, tmp_path, monkeypatch):
+    first = search(sources, layers=[1, 2], cache=tmp_path, baseline=False).fit(TARGET, y)
+    seen = []
+    monkeypatch.setattr(_reader, "to_mol", seen.append)
+    second = search(sources, layers=["all", 1], cache=tmp_path, baseline=False).fit(TARGET, y)
+    assert seen == []
+    assert second.cv_results_["mean_test_score"][1] == first.cv_results_["mean_test_score"][0]
+
+
+def test_refit_false(sources):
+    found = search(sources, cv=2, refit=False).fit(TARGET, y)
+    assert np.isfinite(found.best_score_)
+    for call in (lambda: found.predict(TARGET), lambda: found.score(TARGET, y)):
+        with pytest.raises(AttributeError, match="needs the winner fitted to all rows; set refit=True"):
+            call()
+    assert not hasattr(found, "n_features_in_")
+
+
+def test_before_fit():
+    with pytest.raises(NotFittedError):
+        search().predict(X_numeric)
+    assert not hasattr(search(), "predict_proba")
+    assert hasattr(search(head=LogisticRegression()), "predict_proba")
+    assert not hasattr(search(), "n_features_in_")
+    assert not hasattr(search(), "classes_")
+
+
+def test_predictive_deviation_of_the_head():
+    found = search(head=GaussianProcessRegressor(alpha=0.1), cv=2, baseline=False).fit(X_numeric, y_numeric)
+    mean, std = found.predict(X_numeric, return_std=True)
+    assert_allclose(mean, found.predict(X_numeric))
+    assert (std > 0).all()
+
+
+def test_progress_bars(sources, capsys):
+    search(sources, cv=2, screen=2, verbose=1).fit(TARGET, y)
+    shown = capsys.readouterr().err
+    assert "layers" in shown
+    assert "screening" in shown
+    assert "inner folds" in shown
+    search(sources, cv=2, screen=2).fit(TARGET, y)
+    assert capsys.readouterr().err == ""
+
+
+def test_representation(sources):
+    assert "SourceSearchCV" in search(sources)._repr_html_()
+
+
+# ---------------------------------------------------------------- rows, metadata, failures
+
+
+def test_invalid_rows_are_named_once_and_left_to_the_head():
+    source = make_pipeline(
+        Fingerprints(counts=True, size=64, on_invalid="nan"), SimpleImputer(), PyramidRegressor((6, 4), max_epochs=2)
+    ).fit(SMILES, y_source)
+    X = [*TARGET, "C1CC"]
+    head = make_pipeline(SimpleImputer(), Ridge())
+    model = search([source, source], head, cv=2, baseline=False, refit=False, screen="log_me")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InvalidRowsWarning)
+        model.fit(X, [*y, 50.0])
+    (warning,) = [w.message for w in caught if isinstance(w.message, InvalidRowsWarning)]
+    assert [(row, value) for row, value, _ in warning.rows] == [(12, "C1CC")]
+    assert np.isfinite(model.best_score_)
+
+
+def test_groups_go_to_the_splitter(sources):
+    found = search(sources, cv=GroupKFold(4), baseline=False).fit(TARGET, y, groups=groups)
+    model = make_pipeline(FrozenFeaturizer(sources[0]), Ridge())
+    expected = cross_val_score(model, TARGET, y, cv=GroupKFold(4), groups=groups)
+    assert_allclose(found.cv_results_["mean_test_score"][0], expected.mean(), rtol=1e-5)
+    with pytest.raises(ValueError, match="groups"):
+        search(sources, cv=GroupKFold(4)).fit(TARGET, y)
+
+
+def test_groups_with_metadata_routing(sources):
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = search(sources, cv=GroupKFold(2))
+        scores = cross_val_score(model, TARGET, y, cv=GroupKFold(2), params={"groups": groups}, error_score="raise")
+        assert np.isfinite(scores).all()
+
+
+def test_sample_weight_reaches_the_heads():
+    weights = np.arange(N) % 3 + 0.5
+    found = search(NETWORKS[:1], cv=3).fit(X_numeric, y_numeric, sample_weight=weights)
+    pipeline = make_pipeline(FrozenFeaturizer(NETWORKS[0]), Ridge())
+    for model, row in ((make_pipeline(Ridge()), 0), (pipeline, 1)):
+        expected = cross_val_score(model, X_numeric, y_numeric, cv=3, params={"ridge__sample_weight": weights})
+        assert_allclose(found.cv_results_["mean_test_score"][row], expected.mean(), rtol=1e-4)
+    with sklearn.config_context(enable_metadata_routing=True):
+        head = Ridge().set_fit_request(sample_weight=True)
+        unweighted = get_scorer("r2").set_score_request(sample_weight=False)
+        routed = search(NETWORKS[:1], head, cv=3, scoring=unweighted).fit(X_numeric, y_numeric, sample_weight=weights)
+        assert_allclose(routed.cv_results_["mean_test_score"], found.cv_results_["mean_test_score"])
+        assert_allclose(routed.predict(X_numeric), found.predict(X_numeric))
+        scoring = make_scorer(mean_absolute_error, greater_is_better=False).set_score_request(sample_weight=True)
+        scored = search(NETWORKS[:1], head, cv=3, scoring=scoring).fit(X_numeric, y_numeric, sample_weight=weights)
+        expected = -np.average(np.abs(scored.predict(X_numeric) - y_numeric), weights=weights)
+        assert scored.score(X_numeric, y_numeric, sample_weight=weights) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="score takes sample_weight only with metadata routing enabled"):
+        found.score(X_numeric, y_numeric, sample_weight=weights)
+
+
+@pytest.mark.parametrize("params", [{"aggregate": "average"}, {"baseline": Ridge()}])
+def test_sample_weight_is_refused_where_it_would_be_lost(params):
+    with pytest.raises(ValueError, match="fit got sample_weight for the heads, which takes aggregate='best'"):
+        search(**params).fit(X_numeric, y_numeric, sample_weight=np.ones(N))
+
+
+class Fragile(Ridge):
+    """Fails on few columns."""
+
+    def fit(self, X, y):
+        if X.shape[1] < 5:
+            raise ValueError("too few columns")
+        return super().fit(X, y)
+
+
+def test_failing_heads():
+    model = search(NETWORKS[:2], Fragile(), layers=[1, "all"], cv=2, baseline=False)
+    with pytest.warns(FitFailedWarning, match=r"(?s)4 of 8 inner fits or scores failed.*too few columns.*is nan"):
+        model.fit(X_numeric, y_numeric)
+    assert model.best_layers_ == "all"
+    assert model.cv_results_["rank_test_score"].tolist().count(3) == 2
+    with pytest.raises(ValueError, match="too few columns"):
+        clone(model).set_params(error_score="raise").fit(X_numeric, y_numeric)
+    with pytest.raises(ValueError, match=r"(?s)4 of 4 inner fits or scores failed.*too few columns"):
+        clone(model).set_params(layers=[1]).fit(X_numeric, y_numeric)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"layers": []}, "layers is empty"),
+        ({"layers": ["last"]}, 'layers must hold positive integers, lists of them, "all", "output" or "random", got'),
+        ({"layers": [0]}, r"got 0 in \[0\]"),
+        ({"layers": [[1, 0]]}, r"got \[1, 0\]"),
+        ({"layers": [[]]}, r"got \[\]"),
+        ({"layers": [True]}, "got True"),
+        ({"aggregate": "sum"}, "aggregate must be one of 'best', 'average', 'stack', 'concat', got 'sum'"),
+        ({"screen": "leep"}, "screen must be None, 'log_me', 'ridge', 'h_score' or a positive integer, got 'leep'"),
+        ({"screen": 0}, "screen must be None"),
+        ({"n_screened": 0}, "n_screened must be a positive integer, got 0"),
+        ({"n_draws": 1.5}, "n_draws must be a positive integer, got 1.5"),
+        ({"n_best": 0}, "n_best must be a positive integer, got 0"),
+        ({"error_score": "nan"}, 'error_score must be "raise" or a number'),
+        ({"baseline": "forest"}, "baseline must be True, False or an estimator, got 'forest'"),
+        ({"activation": "relu"}, 'activation must be "pre" or "post"'),
+    ],
+)
+def test_refused_parameters(params, message):
+    with pytest.raises(ValueError, match=message):
+        search(**params).fit(X_numeric, y_numeric)
+
+
+def test_lengths_must_agree(sources):
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        search(sources).fit(TARGET, y[:-1])
