@@ -131,7 +131,7 @@ def unpack(block, steps, where):
             vars(estimator).update({key: _restore(value, tensors) for key, value in learned.items()})
             weights = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
             estimator.restore_net(states[name]["module"], weights)
-    except (AttributeError, KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
         raise ValueError(
             f"{where} does not fit its own steps ({type(error).__name__}: {error}). Remove it and add it again."
         ) from error

@@ -81,11 +81,11 @@ def describe_data(data):
         part = part.tocsr() if issparse(part) else part
         blocks = (part.indptr, part.indices, part.data) if issparse(part) else (part,)
         for array in map(np.asarray, blocks):
-            if array.dtype.kind in "biufc":
-                content = np.ascontiguousarray(array).tobytes()
+            if array.dtype.kind in "biuf":
+                content = np.ascontiguousarray(array, np.float64).tobytes()  # whatever type the numbers came in
             else:
                 content = b"".join(map(content_key, array.ravel().tolist()))
-            digest.update(f"{array.dtype.kind}{array.shape}".encode() + content)
+            digest.update(str(array.shape).encode() + content)
     n_rows = data[0].shape[0] if hasattr(data[0], "shape") else len(data[0])
     return {"sha256": digest.hexdigest(), "n_rows": int(n_rows)}
 

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import groupby
+from pathlib import Path
 
 from sktaag.sources._library_blocks import block_id, read_meta
 from sktaag.sources._library_index import make_row
@@ -98,28 +99,26 @@ def repair_library(folder, index, problems):
     if any(remedy == _REBUILD for *_, remedy in problems):
         _rebuild(folder, index)
         problems = find_problems(folder, index)
+    if any(file == str(index.path) for file, *_ in problems):
+        return  # of a newer version
     forgotten = {model_id for _, model_id, _, remedy in problems if remedy == _FORGET}
     with index.transaction() as db:
-        found = index.find(list(forgotten), db)
         writer = ShardWriter(folder)
         try:
-            shards = [s for s in {s for s, *_ in found.values()} if move_models(folder, db, s, forgotten, writer)]
+            for shard in {shard for shard, *_ in index.find(list(forgotten), db).values()}:
+                move_models(folder, db, shard, forgotten, writer)
             db.executemany("DELETE FROM models WHERE id = ?", [(model_id,) for model_id in forgotten])
             writer.publish()
+            rows = db.execute("SELECT DISTINCT shard, steps FROM models").fetchall()
             db.execute("COMMIT")
         except BaseException:
             writer.discard()
             raise
-        for shard in shards:
-            _set_aside(shard_path(folder, shard))
-        for file, _, _, remedy in problems:
-            path = folder / file
-            if remedy == _SET_ASIDE:
-                _set_aside(path)
-            elif remedy == _DELETE:
-                path.unlink(missing_ok=True)
-            elif path.parent.name == STEPS:
-                _set_aside(path)
+        for file, _, _, remedy in _check_files(folder, {shard for shard, _ in rows}, {steps for _, steps in rows}):
+            if remedy == _DELETE:
+                Path(file).unlink(missing_ok=True)
+            else:
+                _set_aside(Path(file))
 
 
 def _check_models(folder, rows):
