@@ -164,6 +164,13 @@ class CompositionDescriptors(StructureTransformer):
         check_is_fitted(self)
         return self._elements.copy()
 
+    def __getstate__(self):
+        # tables as lists and arrays: skops, which keeps sources without pickle, knows no DataFrame
+        return {name: _unpacked(value) for name, value in super().__getstate__().items()}
+
+    def __setstate__(self, state):
+        super().__setstate__({name: _packed(value) for name, value in state.items()})
+
     def _prepare(self):
         if self.strings not in ("formula", "smiles"):
             raise ValueError(f'strings must be "formula" or "smiles", got {self.strings!r}.')
@@ -223,6 +230,22 @@ class CompositionDescriptors(StructureTransformer):
         if valid:
             features[valid] = _describe(statistics, table, positions, compositions)
         return features, invalid
+
+
+def _unpacked(value):
+    if not isinstance(value, pd.DataFrame):
+        return value
+    axes = {
+        name: (axis.tolist(), str(axis.dtype)) for name, axis in (("index", value.index), ("columns", value.columns))
+    }
+    return {**axes, "values": [value.iloc[:, i].to_numpy() for i in range(value.shape[1])]}
+
+
+def _packed(value):
+    if not (isinstance(value, dict) and value.keys() == {"index", "columns", "values"}):
+        return value
+    index, columns = (pd.Index(labels, dtype=dtype) for labels, dtype in (value["index"], value["columns"]))
+    return pd.DataFrame(dict(enumerate(value["values"])), index=index).set_axis(columns, axis="columns")
 
 
 def _describe(statistics, table, positions, compositions):

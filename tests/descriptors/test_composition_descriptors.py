@@ -16,6 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sktaag.descriptors import CompositionDescriptors, element_table
+from sktaag.sources import PyramidRegressor, load_source, save_source
 from sktaag.structures import InvalidRowsError, InvalidRowsWarning
 from sktaag.testing import parametrize_with_structure_checks
 
@@ -352,3 +353,18 @@ def test_grid_search_over_tables():
     search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(X, range(6))
     assert len(search.cv_results_["params"]) == 4
     assert np.isfinite(search.predict(X)).all()
+
+
+@pytest.mark.parametrize("integers", [False, True])
+def test_a_source_over_compositions_goes_through_a_file(integers, tmp_path):
+    elements = element_table()[["atomic_number", "atomic_weight"]].astype({"atomic_number": int}) if integers else None
+    formulas = ["NaCl", "MgO", "Fe2O3", "SiO2"]
+    network = PyramidRegressor(hidden=(4,), max_epochs=1, random_state=0)
+    source = make_pipeline(CompositionDescriptors(elements=elements), network).fit(formulas, [1.0, 2.0, 3.0, 4.0])
+    save_source(source, tmp_path / "a.source")
+    again = load_source(tmp_path / "a.source")
+    assert_array_equal(again.predict(formulas), source.predict(formulas))
+    pd.testing.assert_frame_equal(again[0].elements_, source[0].elements_)
+    assert again[0].cache_name() == source[0].cache_name()
+    if integers:
+        pd.testing.assert_frame_equal(again[0].elements, elements)
