@@ -4,9 +4,12 @@ from functools import partial
 from operator import getitem
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from sktaag.sources import PyramidEnsemble
 
 
 def named_sources(sources):
@@ -14,35 +17,42 @@ def named_sources(sources):
 
     Parameters
     ----------
-    sources : list, dict, DataFrame or sequence
-        A DataFrame comes from a search in a library: its column (or index) ``id`` names the sources and
-        ``attrs["library"].get(id)`` opens one. Any other object with ``len`` and ``[i]`` is a sequence, so that an
-        ensemble can build its members one at a time.
+    sources : list, dict, DataFrame, ensemble or sequence
+        A DataFrame is what `ModelLibrary.search` returns: its column ``source`` holds what `FrozenFeaturizer` takes and
+        ``id`` the names. An ensemble, or a Pipeline that ends in one, stands for its networks, but for those whose
+        training diverged. Any other object with ``len`` and ``[i]`` is a sequence.
 
     Returns
     -------
     openers : dict of callables
-        By the key of a dict, the id of a library, or the place in a sequence.
+        By the key of a dict, the id in a library, or the place in a sequence.
     """
+    if isinstance(sources, Pipeline) and isinstance(sources[-1], PyramidEnsemble):
+        return {k: partial(_chain_of_member, sources, k) for k in _trained(sources[-1])}
+    if isinstance(sources, PyramidEnsemble):
+        return {k: partial(getitem, sources, k) for k in _trained(sources)}
     if isinstance(sources, (str, Path, Pipeline, torch.nn.Module)) or not hasattr(sources, "__len__"):
         raise TypeError(
-            f"sources must be a list, dict, sequence or DataFrame of sources, got {type(sources).__name__}. Wrap a "
-            "single source in a list."
+            "sources must be a list, dict, ensemble, sequence or DataFrame of sources, got "
+            f"{type(sources).__name__}. Wrap a single source in a list."
         )
     if len(sources) == 0:
         raise ValueError("sources is empty; at least one is needed.")
     if isinstance(sources, pd.DataFrame):
-        return _of_library(sources)
+        if not {"id", "source"} <= set(sources.columns):
+            raise ValueError(
+                'A DataFrame of sources must have the columns "id" and "source", as ModelLibrary.search returns them, '
+                f"got {', '.join(map(repr, sources.columns))}."
+            )
+        sources = dict(zip(sources["id"], sources["source"], strict=True))
     names = list(sources) if isinstance(sources, dict) else range(len(sources))
     return {name: partial(getitem, sources, name) for name in names}
 
 
-def _of_library(frame):
-    library = frame.attrs.get("library")
-    ids = frame.index if frame.index.name == "id" else frame.get("id")
-    if library is None or ids is None:
-        raise ValueError(
-            'A DataFrame of sources must have a column "id" and the library that it comes from in attrs["library"]. '
-            "Pass what ModelLibrary.search returned, or a list of sources."
-        )
-    return {name: partial(library.get, name) for name in ids}
+def _trained(ensemble):
+    len(ensemble)  # says so if it is not fitted
+    return np.flatnonzero(ensemble.members_["best_epoch"] > 0).tolist()
+
+
+def _chain_of_member(pipeline, k):
+    return make_pipeline(*pipeline[:-1], pipeline[-1][k])

@@ -47,10 +47,11 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
     ----------
     head : estimator or dict of estimators
         What follows the frozen features. The heads of a dict compete, each with every source.
-    sources : list, dict, DataFrame or sequence
+    sources : list, dict, DataFrame, ensemble or sequence
         Fitted sources, as the `source` of `FrozenFeaturizer`; a value that is itself a list or dict is a bundle whose
-        features stand side by side. A DataFrame is what ``ModelLibrary.search`` returns. Any object with ``len`` and
-        ``[i]``, such as an ensemble, is a sequence. `clone` keeps them fitted.
+        features stand side by side. A DataFrame is what `ModelLibrary.search` returns. A `PyramidEnsemble`, or a
+        Pipeline that ends in one, stands for its networks. Any other object with ``len`` and ``[i]`` is a sequence.
+        `clone` keeps all of them fitted.
     layers : list, default=(1,)
         Choices of layers, as the `layers` of `FrozenFeaturizer`, or "random": `n_draws` subsets of the hidden layers
         of each source. A source that has fewer layers than a choice asks for goes without it.

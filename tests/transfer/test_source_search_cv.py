@@ -32,7 +32,7 @@ from sklearn.preprocessing import StandardScaler
 from sktaag.descriptors import Fingerprints
 from sktaag.model_selection import h_score, log_me, ridge_loo
 from sktaag.nn import Pyramid
-from sktaag.sources import PyramidRegressor, save_source
+from sktaag.sources import ModelLibrary, PyramidEnsemble, PyramidRegressor, save_source
 from sktaag.structures import InvalidRowsWarning, _reader
 from sktaag.transfer import FrozenFeaturizer, SourceSearchCV
 from sktaag.transfer._layer_bank import LayerBank
@@ -269,18 +269,10 @@ def test_forms_of_sources(sources, tmp_path):
         def __getitem__(self, i):
             return sources[range(3)[i]]
 
-    class Library:
-        def get(self, name):
-            return sources["abc".index(name)]
-
-        def __deepcopy__(self, memo):
-            return self
-
-    frame = pd.DataFrame({"id": list("abc"), "r2": [0.1, 0.2, 0.3]})
-    frame.attrs["library"] = Library()
     paths = [tmp_path / f"{name}.sktaag" for name in "abc"]
     for source, path in zip(sources, paths, strict=True):
         save_source(source, path)
+    frame = pd.DataFrame({"r2": [0.1, 0.2, 0.3], "id": list("abc"), "source": list(map(str, paths))}, index=[7, 8, 9])
     expected = search(sources, cv=3).fit(TARGET, y)
     names = {"list": [0, 1, 2], "ids": ["a", "b", "c"]}
     for form, kind in [
@@ -289,12 +281,37 @@ def test_forms_of_sources(sources, tmp_path):
         (paths, "list"),
         (dict(zip("abc", sources, strict=True)), "ids"),
         (frame, "ids"),
-        (frame.set_index("id"), "ids"),
     ]:
         found = search(form, cv=3).fit(TARGET, y)
         assert found.cv_results_["param_source"][1:].tolist() == names[kind]
         assert_allclose(found.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"], rtol=1e-6)
         assert_allclose(found.predict(TARGET), expected.predict(TARGET), rtol=1e-6)
+
+
+def test_library(sources, tmp_path):
+    library = ModelLibrary(tmp_path / "library")
+    for i, source in enumerate(sources):
+        library.add(source, property="boiling point", material="molecule", name=f"network {i}")
+    found = search(library.search(property="boiling point"), cv=3).fit(TARGET, y)
+    assert set(found.cv_results_["param_source"][1:]) == set(library.search()["id"])
+    expected = search(sources, cv=3).fit(TARGET, y).cv_results_["mean_test_score"]
+    assert_allclose(np.sort(found.cv_results_["mean_test_score"]), np.sort(expected), rtol=1e-6)
+    assert found.predict(TARGET).shape == (len(TARGET),)
+
+
+def test_ensemble_stands_for_its_networks():
+    ensemble = PyramidEnsemble(n_models=3, hidden=(6, 4), max_epochs=2, random_state=0)
+    chain = make_pipeline(Fingerprints(counts=True, size=64), ensemble).fit(SMILES, y_source)
+    members = [make_pipeline(chain[0], chain[1][k]) for k in range(3)]
+    expected = search(members, cv=3).fit(TARGET, y)
+    found = search(chain, cv=3).fit(TARGET, y)
+    assert_allclose(found.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"], rtol=1e-6)
+    X = chain[0].transform(TARGET)
+    bare = search(chain[1], cv=3, baseline=False).fit(X, y)
+    assert_allclose(bare.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"][1:], rtol=1e-6)
+    assert_allclose(bare.predict(X).shape, (len(TARGET),))
+    chain[1].members_.loc[1, "best_epoch"] = 0  # what a network has whose training diverged
+    assert search(chain, cv=3).fit(TARGET, y).cv_results_["param_source"].tolist() == [None, 0, 2]
 
 
 def test_bundle_of_sources_is_one_candidate(sources):
@@ -312,7 +329,7 @@ def test_bundle_of_sources_is_one_candidate(sources):
         (make_pipeline(StandardScaler()), TypeError, "got Pipeline. Wrap a single source"),
         (torch.nn.Sequential(torch.nn.Linear(1, 1)), TypeError, "got Sequential. Wrap a single source"),
         (Ridge(), TypeError, "got Ridge. Wrap"),
-        (pd.DataFrame({"id": ["a"]}), ValueError, r'must have a column "id" and the library .* ModelLibrary.search'),
+        (pd.DataFrame({"id": ["a"]}), ValueError, r'must have the columns "id" and "source".* got \'id\''),
     ],
 )
 def test_what_is_no_collection_of_sources(form, error, message):
