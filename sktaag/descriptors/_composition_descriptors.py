@@ -235,16 +235,14 @@ class CompositionDescriptors(StructureTransformer):
 def _unpacked(value):
     if not isinstance(value, pd.DataFrame):
         return value
-    axes = {
-        name: (axis.tolist(), str(axis.dtype)) for name, axis in (("index", value.index), ("columns", value.columns))
-    }
-    return {**axes, "values": [value.iloc[:, i].to_numpy() for i in range(value.shape[1])]}
+    index, columns = ((axis.tolist(), str(axis.dtype), axis.name) for axis in value.axes)
+    return {"index": index, "columns": columns, "values": [column.to_numpy() for _, column in value.items()]}
 
 
 def _packed(value):
     if not (isinstance(value, dict) and value.keys() == {"index", "columns", "values"}):
         return value
-    index, columns = (pd.Index(labels, dtype=dtype) for labels, dtype in (value["index"], value["columns"]))
+    index, columns = (pd.Index(labels, dtype, name=name) for labels, dtype, name in (value["index"], value["columns"]))
     return pd.DataFrame(dict(enumerate(value["values"])), index=index).set_axis(columns, axis="columns")
 
 
