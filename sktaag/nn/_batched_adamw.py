@@ -38,15 +38,18 @@ class BatchedAdamW:
         self.n_steps = 0
         self.moments = [[torch.zeros_like(p) for p in self.parameters] for _ in range(2)]
 
-    def keep(self, networks: Tensor) -> None:
-        """Go on with some of the networks alone, whose parameters are already.
+    def keep(self, networks: Tensor, parameters: Sequence[Tensor]) -> None:
+        """Go on with some of the networks alone.
 
         Parameters
         ----------
         networks : Tensor of int
             Their numbers.
+        parameters : sequence of Tensor
+            Theirs alone.
         """
-        self.lr = self.lr[networks]
+        self.parameters = list(parameters)
+        self.lr = self.lr[networks.to(self.lr.device)]
         self.moments = [[tensor[networks] for tensor in moment] for moment in self.moments]
 
     @torch.no_grad()

@@ -38,6 +38,9 @@ class BatchedPyramid(nn.Module):
         it at random.
     """
 
+    columns: Tensor | None
+    dropout: Tensor
+
     def __init__(
         self,
         pyramids: Sequence[Pyramid],
@@ -45,25 +48,30 @@ class BatchedPyramid(nn.Module):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        blocks = [list(pyramid.children())[:-1] for pyramid in pyramids]
+        blocks: list[list[Any]] = [list(pyramid.children())[:-1] for pyramid in pyramids]
         kinds = {tuple((type(b.activation), hasattr(b, "normalizer")) for b in block) for block in blocks}
         if len(kinds) != 1:
             raise ValueError("The members of a batch must agree in depth, activation function and batch norm.")
         self.dtype = dtype
         self.n_hidden = len(blocks[0])
-        self.activation = blocks[0][0].activation if self.n_hidden else nn.Identity()
-        self.normalizers = [b.normalizer for b in blocks[0] if hasattr(b, "normalizer")]
-        linears = [[*(b.linear for b in block), p.output] for block, p in zip(blocks, pyramids, strict=True)]
+        self.activation: nn.Module = blocks[0][0].activation if self.n_hidden else nn.Identity()
+        #: Of the batch norm of each layer; empty without batch norm.
+        self.eps: list[float] = [b.normalizer.eps for b in blocks[0] if hasattr(b, "normalizer")]
+        linears: list[list[Any]] = [
+            [*(b.linear for b in block), p.output] for block, p in zip(blocks, pyramids, strict=True)
+        ]
         #: For each member the number of its columns, then the widths of its layers, the output included.
-        self.sizes = [[member[0].in_features, *(linear.out_features for linear in member)] for member in linears]
-        if self.normalizers and any(linear.bias.any() for member in linears for linear in member[:-1]):
+        self.sizes: list[list[int]] = [
+            [member[0].in_features, *(linear.out_features for linear in member)] for member in linears
+        ]
+        if self.eps and any(linear.bias.any() for member in linears for linear in member[:-1]):
             raise ValueError("A bias in front of a batch norm must be zero.")
 
         layers = list(zip(*linears, strict=True))
         self.weights = nn.ParameterList(_stack([linear.weight.T for linear in layer]) for layer in layers)
-        biased = layers[-1:] if self.normalizers else layers
+        biased = layers[-1:] if self.eps else layers
         self.biases = nn.ParameterList(_stack([linear.bias for linear in layer]) for layer in biased)
-        norms = [[b.normalizer for b in layer] for layer in zip(*blocks, strict=True)] if self.normalizers else []
+        norms = [[b.normalizer for b in layer] for layer in zip(*blocks, strict=True)] if self.eps else []
         self.gammas = nn.ParameterList(_stack([norm.weight for norm in layer]) for layer in norms)
         self.betas = nn.ParameterList(_stack([norm.bias for norm in layer]) for layer in norms)
         for k, layer in enumerate(norms):
@@ -95,12 +103,12 @@ class BatchedPyramid(nn.Module):
         for k in range(self.n_hidden + 1):
             if k > 0:
                 h = _product(h, self.weights[k], self.dtype)
-            if not self.normalizers or k == self.n_hidden:
-                h = h + self.biases[0 if self.normalizers else k][:, None]
+            if not self.eps or k == self.n_hidden:
+                h = h + self.biases[0 if self.eps else k][:, None]
             if k == self.n_hidden:
                 break
             kept = self._kept(noise[k], k) if self.training and noise is not None else None
-            if self.normalizers:
+            if self.eps:
                 h = self._normalize(h, kept, k)
             elif kept is not None:
                 h = h * kept
@@ -108,15 +116,16 @@ class BatchedPyramid(nn.Module):
         return h[:, :, 0]
 
     def keep(self, members: Tensor) -> None:
-        """Go on with some of the members alone; parameters become other tensors.
+        """Go on with some of the members alone; its parameters are new ones.
 
         Parameters
         ----------
         members : Tensor of int
             Their numbers.
         """
-        for parameter in self.parameters():
-            parameter.data = parameter.data[members]
+        for layers in (self.weights, self.biases, self.gammas, self.betas):
+            for k, parameter in enumerate(layers):
+                layers[k] = nn.Parameter(parameter.detach()[members])
         for name, buffer in list(self.named_buffers()):
             setattr(self, name, buffer[members])
         self.sizes = [self.sizes[m] for m in members.tolist()]
@@ -146,7 +155,7 @@ class BatchedPyramid(nn.Module):
             last = k == self.n_hidden
             name = "output" if last else f"layer_{k}.linear"
             state[f"{name}.weight"] = self.weights[k][member, :n_in, :width].T
-            if self.normalizers and not last:
+            if self.eps and not last:
                 state[f"{name}.bias"] = torch.zeros(width)
                 for key, tensors in {"weight": self.gammas, "bias": self.betas}.items():
                     state[f"layer_{k}.normalizer.{key}"] = tensors[k][member, :width]
@@ -154,7 +163,7 @@ class BatchedPyramid(nn.Module):
                     state[f"layer_{k}.normalizer.{key}"] = getattr(self, f"{kind}_{k}")[member, :width]
                 state[f"layer_{k}.normalizer.num_batches_tracked"] = torch.tensor(n_batches)
             else:
-                state[f"{name}.bias"] = self.biases[0 if self.normalizers else k][member, :width]
+                state[f"{name}.bias"] = self.biases[0 if self.eps else k][member, :width]
             n_in = width
         return {key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}
 
@@ -176,7 +185,7 @@ class BatchedPyramid(nn.Module):
 
     def _normalize(self, h: Tensor, kept: Tensor | None, k: int) -> Tensor:
         mean, variance = getattr(self, f"mean_{k}"), getattr(self, f"variance_{k}")
-        eps = self.normalizers[k].eps
+        eps = self.eps[k]
         if not self.training:
             gain = self.gammas[k] * (variance + eps).rsqrt()
             return (h * gain[:, None]).add_((self.betas[k] - mean * gain)[:, None])
@@ -186,13 +195,13 @@ class BatchedPyramid(nn.Module):
         return h
 
 
-def _stack(tensors: Sequence[Tensor], fill: float = 0) -> Any:
-    """Stack tensors of several shapes, padded at the end; parameters become a parameter."""
+def _stack(tensors: Sequence[Tensor], fill: float = 0) -> Tensor:
+    """Stack tensors of several shapes, padded at the end."""
     shape = [max(sizes) for sizes in zip(*(tensor.shape for tensor in tensors), strict=True)]
     stack = tensors[0].new_full([len(tensors), *shape], fill)
-    for k, tensor in enumerate(tensors):
-        stack[(k, *map(slice, tensor.shape))] = tensor.detach()
-    return nn.Parameter(stack) if isinstance(tensors[0], nn.Parameter) else stack
+    for padded, tensor in zip(stack, tensors, strict=True):
+        padded[tuple(map(slice, tensor.shape))] = tensor.detach()
+    return stack
 
 
 def _product(a: Tensor, b: Tensor, dtype: torch.dtype) -> Tensor:

@@ -118,7 +118,7 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
     --------
     PyramidRegressor : One network, with more choices.
     sktaag.nn.RandomPyramid : Random hidden layers.
-    sktaag.transfer.FrozenFeaturizer : Hidden layers of a network as features: ``FrozenFeaturizer(ensemble, member=17)``.
+    sktaag.transfer.FrozenFeaturizer : Takes one network: ``FrozenFeaturizer(ensemble, member=17)``.
 
     Notes
     -----
@@ -409,7 +409,7 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
         lost = self.members_.loc[diverged.groupby(self.members_["property"]).transform("all"), "property"]
         if len(lost) > 0:
             raise ValueError(
-                f"Training diverged: no network of property {lost.iloc[0]!r} has finite weights. Lower lr (now "
+                f"Training diverged: no network of property {lost.iloc[0]} has finite weights. Lower lr (now "
                 f"{self.lr}) or scale X."
             )
         if diverged.any():
@@ -427,7 +427,7 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
         network = self._template(hidden=member.hidden_sizes, lr=member.lr, **drawn)
         state = dict(result.state)
         if member.columns is not None:
-            first = next(iter(state))
+            first = "layer_0.linear.weight" if member.hidden_sizes else "output.weight"
             weight = torch.zeros(len(state[first]), self.n_features_in_)
             weight[:, torch.from_numpy(member.columns)] = state[first]
             state[first] = weight

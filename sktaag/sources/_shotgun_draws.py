@@ -178,7 +178,8 @@ def check_ranges(*, activation, dropout, lr, max_features):
                 f"{name} must be a number or two, smallest first, in [{lowest}, {highest}), got {value!r}."
             )
     bounds = max_features if isinstance(max_features, (tuple, list)) else (max_features, max_features)
-    if max_features is not None and not (_is_range(bounds) and all(map(_is_count, bounds)) and bounds[0] <= bounds[1]):
+    counts = _is_range(bounds) and all(map(_is_count, bounds)) and bounds[0] <= bounds[1]
+    if max_features is not None and not (counts and len({isinstance(bound, Integral) for bound in bounds}) == 1):
         raise ValueError(
             "max_features must be None, a number of columns, a ratio in (0, 1], or two of a kind, smallest first, got "
             f"{max_features!r}."

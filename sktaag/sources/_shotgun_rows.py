@@ -34,7 +34,7 @@ class SharedRows:
     def __init__(self, X, device):
         self.sparse = issparse(X)
         self.device = device
-        self.X = X if self.sparse else torch.from_numpy(X).to(device)
+        self.X = X if self.sparse else torch.from_numpy(np.require(X, requirements="W")).to(device)
 
     def for_members(self, members):
         """Return a function from row numbers, and the numbers of the members that still learn, to their x.

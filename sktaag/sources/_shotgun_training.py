@@ -125,7 +125,8 @@ def train_chunk(
                 result.validation_score = _r2(best_losses[place].item(), y[valid])
         left = torch.from_numpy(np.flatnonzero(~done)).to(device)
         net.keep(left)
-        optimizer.keep(left)
+        parameters = list(net.parameters())
+        optimizer.keep(left, parameters)
         best, best_losses = [tensor[left] for tensor in best], best_losses[left]
         alive, misses, best_epochs = alive[~done], misses[~done], best_epochs[~done]
         if len(alive) == 0:

@@ -21,7 +21,7 @@ from skorch import NeuralNet
 
 from sktaag.base import StructureTransformer
 from sktaag.nn import linear_outputs
-from sktaag.sources import load_source
+from sktaag.sources import PyramidEnsemble, load_source
 from sktaag.structures import InvalidRowsWarning
 
 
@@ -32,6 +32,8 @@ class Chain:
     ----------
     source : Pipeline, fitted network, torch.nn.Module, FrozenEstimator or path
         As the `source` of `FrozenFeaturizer`.
+    member : int or None, default=None
+        Which network of a `PyramidEnsemble`.
 
     Attributes
     ----------
@@ -47,10 +49,12 @@ class Chain:
         Number of units of each hidden layer, first to last, then of the output.
     """
 
-    def __init__(self, source):
+    def __init__(self, source, member=None):
         if isinstance(source, (str, Path)):
             source = load_source(source)
         *steps, network = _flatten(source)
+        if member is not None or isinstance(network, PyramidEnsemble):
+            network = _pick_member(network, member)
         self.steps = copy.deepcopy(steps)
         self.network = _open_network(network)
         self.reads_structures = bool(self.steps) and _reads_structures(self.steps[0])
@@ -119,6 +123,19 @@ def _flatten(estimator):
     if isinstance(estimator, Pipeline):
         return [part for _, step in estimator.steps for part in _flatten(step)]
     return [] if estimator is None or isinstance(estimator, str) else [estimator]
+
+
+def _pick_member(ensemble, member):
+    if not isinstance(ensemble, PyramidEnsemble):
+        raise ValueError(
+            f"member={member!r} picks from a PyramidEnsemble; the source ends in {type(ensemble).__name__}."
+        )
+    if member is None:
+        raise ValueError(
+            f"The source ends in an ensemble of {len(ensemble)} networks. Set member to the number of one; "
+            "members_ of the ensemble lists them."
+        )
+    return ensemble[member]
 
 
 def _transform(step, X):

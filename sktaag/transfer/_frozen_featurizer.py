@@ -23,7 +23,7 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    source : fitted Pipeline, fitted network, torch.nn.Module, path, or a list or dict of these
+    source : fitted Pipeline, fitted network or ensemble, torch.nn.Module, path, or a list or dict of these
         A source is a whole chain: with a Pipeline that begins at structures, X is a column of structures; with a bare
         network, X is the numeric array that the network was fitted on. A path is a file written by
         `sktaag.sources.save_source`. Several sources stand side by side; their columns are prefixed with the key of the
@@ -31,6 +31,8 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
     layers : int, list of int, "all" or "output", default=1
         Which hidden layers: k takes the last k, from L(-k) to L(-1); a list picks some of them by that number; "all"
         takes every one; "output" is the predicted property itself (probabilities for a classifier).
+    member : int or None, default=None
+        Which network to take, if the source is a `sktaag.sources.PyramidEnsemble` or a Pipeline that ends in one.
     activation : {"pre", "post"}, default="pre"
         Values before the batch norm and activation function of each layer, as in XenonPy, or after them.
     cache : None, path or joblib.Memory, default=None
@@ -50,7 +52,8 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
     NotFittedError
         In `fit`, if a source is not fitted.
     ValueError
-        In `fit`, if a source has fewer layers than asked for, or sources do not go together.
+        In `fit`, if a source has fewer layers than asked for, sources do not go together, or `member` is given
+        without an ensemble or missing with one.
 
     See Also
     --------
@@ -78,9 +81,10 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
     array(['L(-2)_1', 'L(-1)_4'], dtype=object)
     """
 
-    def __init__(self, source, layers=1, *, activation="pre", cache=None):
+    def __init__(self, source, layers=1, *, member=None, activation="pre", cache=None):
         self.source = source
         self.layers = layers
+        self.member = member
         self.activation = activation
         self.cache = cache
 
@@ -102,7 +106,7 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
             raise ValueError(f'activation must be "pre" or "post", got {self.activation!r}.')
         cache_folder(self.cache)
         sources = self._named_sources()
-        self._chains = {prefix: Chain(source) for prefix, source in sources.items()}
+        self._chains = {prefix: Chain(source, self.member) for prefix, source in sources.items()}
         kinds = {chain.reads_structures for chain in self._chains.values()}
         if len(kinds) != 1:
             raise ValueError("Some sources take structures and some take numeric arrays; use those of one kind.")

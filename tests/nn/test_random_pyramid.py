@@ -14,6 +14,15 @@ def test_draws_stay_in_range_and_narrow():
     assert set(units) == {(3,), (4,), (5,)}
 
 
+def test_a_range_of_the_last_layer():
+    draws = [RandomPyramid((2, 4), (10, 400), last=(10, 30)).draw(100, seed) for seed in range(200)]
+    assert {len(widths) for widths in draws} == {2, 3, 4}
+    assert {widths[-1] for widths in draws} == set(range(10, 31))
+    assert max(widths[0] for widths in draws) > 390
+    assert all(list(widths) == sorted(widths, reverse=True) for widths in draws)
+    assert RandomPyramid((2, 2), (0.5, 1.0), last=(0.5, 0.5)).draw(10, 0)[1] == 5
+
+
 def test_same_seed_same_widths():
     assert RandomPyramid().draw(290, 3) == RandomPyramid().draw(290, 3)
     rng = np.random.RandomState(3)
@@ -71,6 +80,9 @@ def test_bad_descriptions(hidden, error, message):
         ({"n_layers": (4, 3)}, "smallest first"),
         ({"width": (0.5, 0.2)}, "smallest first"),
         ({"width": (10, 0.5)}, r"got \(10, 0.5\)"),
+        ({"last": (0.5, 0.2)}, "last must be two positive"),
+        ({"last": (0.1, 0.3)}, r"last must lie within width and be of its kind, got \(0.1, 0.3\) and \(0.2, 0.8\)"),
+        ({"last": (5, 10)}, "last must lie within width"),
     ],
 )
 def test_bad_ranges(params, message):

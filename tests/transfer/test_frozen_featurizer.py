@@ -27,7 +27,7 @@ from sktaag.base import StructureTransformer
 from sktaag.descriptors import Fingerprints, RareBitFilter
 from sktaag.heads import NeuralRegressor
 from sktaag.nn import Pyramid
-from sktaag.sources import PyramidClassifier, PyramidRegressor, load_source, save_source
+from sktaag.sources import PyramidClassifier, PyramidEnsemble, PyramidRegressor, load_source, save_source
 from sktaag.structures import InvalidRowsError, InvalidRowsWarning, _reader
 from sktaag.transfer import FrozenFeaturizer
 
@@ -300,6 +300,42 @@ def test_several_sources_stand_side_by_side(source, other, tmp_path):
         assert_array_equal(model.transform(TARGET), np.hstack([one, two]))
         names = FrozenFeaturizer(source, 2).fit(TARGET).get_feature_names_out()
         assert model.get_feature_names_out().tolist() == [prefix + name for prefix in prefixes for name in names]
+
+
+def test_member_of_an_ensemble():
+    ensemble = PyramidEnsemble(4, WIDTHS, max_epochs=2, random_state=0).fit(X_numeric, X_numeric[:, 0])
+    for k in (0, 3, -1):
+        model = FrozenFeaturizer(ensemble, layers=2, member=k).fit(X_numeric)
+        expected = FrozenFeaturizer(ensemble[k], layers=2).fit_transform(X_numeric)
+        assert_array_equal(model.transform(X_numeric), expected)
+        assert_array_equal(clone(model).fit_transform(X_numeric), expected)
+    assert model.get_feature_names_out()[0] == "L(-2)_1"
+    search = GridSearchCV(make_pipeline(model, Ridge()), {"frozenfeaturizer__member": [0, 1, 2]}, cv=2)
+    assert len(search.fit(X_numeric, X_numeric[:, 0]).cv_results_["params"]) == 3
+
+
+def test_member_of_an_ensemble_at_the_end_of_a_pipeline(tmp_path):
+    ensemble = PyramidEnsemble(3, WIDTHS, max_epochs=2, random_state=0)
+    steps = make_pipeline(Fingerprints(counts=True, size=64), ensemble).fit(SMILES, y)
+    features = {k: FrozenFeaturizer(steps, member=k, cache=tmp_path).fit_transform(TARGET) for k in range(3)}
+    for k in range(3):
+        alone = make_pipeline(steps[0], ensemble[k])
+        assert_array_equal(features[k], FrozenFeaturizer(alone).fit_transform(TARGET))
+    assert (features[0] != features[1]).any()  # the cache tells them apart
+    both = FrozenFeaturizer([ensemble[0], ensemble[2]]).fit(steps[0].transform(TARGET))
+    assert_array_equal(both.transform(steps[0].transform(TARGET)), np.hstack([features[0], features[2]]))
+
+
+def test_member_and_ensemble_go_together(source):
+    ensemble = PyramidEnsemble(2, (4,), max_epochs=1).fit(X_numeric, X_numeric[:, 0])
+    with pytest.raises(ValueError, match=r"ends in an ensemble of 2 networks\. Set member to the number of one"):
+        FrozenFeaturizer(ensemble).fit(X_numeric)
+    with pytest.raises(ValueError, match="member=1 picks from a PyramidEnsemble; the source ends in PyramidRegressor"):
+        FrozenFeaturizer(source, member=1).fit(TARGET)
+    with pytest.raises(IndexError, match="no network 2; the ensemble has 2"):
+        FrozenFeaturizer(ensemble, member=2).fit(X_numeric)
+    with pytest.raises(NotFittedError):
+        FrozenFeaturizer(PyramidEnsemble(2), member=0).fit(X_numeric)
 
 
 def test_sources_of_different_depth(source):
