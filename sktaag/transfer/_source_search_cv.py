@@ -147,7 +147,9 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
     Notes
     -----
     Frozen features do not depend on y: those of all rows are computed once for each source, and the folds take
-    slices. Metadata: ``groups`` goes to the splitter and everything else, such as ``sample_weight``, to the heads (for
+    slices. While the search runs they take 4 bytes for each row and column of the layers asked for.
+
+    Metadata: ``groups`` goes to the splitter and everything else, such as ``sample_weight``, to the heads (for
     `baseline` True or False and `aggregate` "best" only); with metadata routing, each goes where it is requested.
 
     References
@@ -236,6 +238,8 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
         -------
         self : SourceSearchCV
         """
+        for name in ("screening_results_", "best_estimator_", "refit_time_"):  # of an earlier fit
+            vars(self).pop(name, None)
         entries = self._check_parameters()
         openers = named_sources(self.sources)
         reader = Chain(_first(next(iter(openers.values()))()))
@@ -323,16 +327,20 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
         offers, invalid = [], {}
         with TemporaryDirectory() as folder:  # sources of the same descriptors compute them once
             for name, open_source in tqdm(openers.items(), desc="layers", unit="source", disable=not self.verbose):
-                bank = LayerBank(
-                    open_source(),
-                    X,
-                    entries,
-                    self.n_draws,
-                    rng,
-                    activation=self.activation,
-                    cache=self.cache,
-                    descriptor_cache=folder,
-                )
+                try:
+                    bank = LayerBank(
+                        open_source(),
+                        X,
+                        entries,
+                        self.n_draws,
+                        rng,
+                        activation=self.activation,
+                        cache=self.cache,
+                        descriptor_cache=folder,
+                    )
+                except Exception as error:
+                    error.add_note(f"This is source {name!r} of the search.")
+                    raise
                 offers += [Offer(name, layers, open_source, bank, i) for i, layers in enumerate(bank.choices)]
                 invalid |= bank.invalid
         if not offers:

@@ -338,8 +338,10 @@ def test_what_is_no_collection_of_sources(form, error, message):
 
 
 def test_unfitted_source_is_named():
-    with pytest.raises(NotFittedError, match="ends in a PyramidRegressor that is not fitted"):
-        search([make_pipeline(StandardScaler(), PyramidRegressor())]).fit(X_numeric, y_numeric)
+    unfitted = make_pipeline(StandardScaler(), PyramidRegressor())
+    with pytest.raises(NotFittedError, match="ends in a PyramidRegressor that is not fitted") as caught:
+        search({"a": NETWORKS[0], "b": unfitted}).fit(X_numeric, y_numeric)
+    assert caught.value.__notes__ == ["This is source 'b' of the search."]
 
 
 # ---------------------------------------------------------------- layers
@@ -582,6 +584,24 @@ def test_parameters_of_the_head_can_be_searched(sources):
     assert grid.best_estimator_.cv_results_["mean_test_score"].shape in [(2,), (4,)]
 
 
+def test_second_fit_is_like_the_first(sources):
+    first = search(sources, layers=["random"], n_draws=2, cv=2, screen=2, random_state=0).fit(TARGET[::-1], y[::-1])
+    fresh = clone(first).fit(TARGET, y)
+    same_results(first.fit(TARGET, y), fresh)
+    assert_array_equal(first.predict(TARGET), fresh.predict(TARGET))
+    first.set_params(screen=None, refit=False).fit(TARGET, y)
+    assert not hasattr(first, "screening_results_")
+    assert not hasattr(first, "best_estimator_")
+
+
+def test_repeated_folds(sources):
+    cv = RepeatedKFold(n_splits=3, n_repeats=2, random_state=0)
+    found = search(sources[:1], cv=cv, baseline=False).fit(TARGET, y)
+    expected = cross_val_score(make_pipeline(FrozenFeaturizer(sources[0]), Ridge()), TARGET, y, cv=cv)
+    assert found.n_splits_ == 6
+    assert found.best_score_ == pytest.approx(expected.mean(), rel=1e-5)
+
+
 def test_pickle(sources):
     found = search(sources, cv=2, aggregate="average", baseline=False).fit(TARGET, y)
     again = pickle.loads(pickle.dumps(found))
@@ -661,7 +681,9 @@ def test_before_fit():
 
 
 def test_predictive_deviation_of_the_head():
-    found = search(head=GaussianProcessRegressor(alpha=0.1), cv=2, baseline=False).fit(X_numeric, y_numeric)
+    found = search(head=GaussianProcessRegressor(alpha=0.1, optimizer=None), cv=2, baseline=False).fit(
+        X_numeric, y_numeric
+    )
     mean, std = found.predict(X_numeric, return_std=True)
     assert_allclose(mean, found.predict(X_numeric))
     assert (std > 0).all()
