@@ -7,8 +7,8 @@ import re
 from copy import deepcopy
 
 import numpy as np
+import safetensors.numpy
 import safetensors.torch
-import torch
 from safetensors import SafetensorError
 from sklearn.preprocessing import LabelEncoder, StandardScaler
 
@@ -19,6 +19,10 @@ from sktaag.sources._parts import dump_steps, find_networks, take_apart
 _SHA256 = re.compile("[0-9a-f]{64}")  # part of a path, so that nothing else may stand there
 _META = "sktaag"  # the only key: safetensors writes several in any order
 _OBJECTS = {cls.__name__: cls for cls in (LabelEncoder, StandardScaler)}
+_SCALARS = {"bool": bool, "int": int, "float": float}
+_SCALARS |= {f"numpy.{name}": np.dtype(name).type for name in ("bool", "int64", "float32", "float64")}
+_NAMES = {kind: name for name, kind in _SCALARS.items()}
+_SMALL = 16  # numbers of an array that stands among the text, without a header of its own
 _DTYPES = tuple(np.dtype(name) for name in ("bool", "uint8", "int32", "int64", "float32", "float64"))
 
 
@@ -47,11 +51,11 @@ class Packer:
         steps, networks = take_apart(source)
         tensors, states = {}, {}
         for name, (estimator, params, weights) in networks.items():
-            tensors |= {f"{name}:{key}": weight for key, weight in weights.items()}
+            tensors |= {f"{name}:{key}": weight.numpy() for key, weight in weights.items()}
             states[name] = {"module": params, "attributes": _take_plain(estimator, f"{name}.", tensors)}
         steps = self._dump(steps)
         meta = json.dumps({"card": card, "networks": states, "steps": steps[0]})
-        return safetensors.torch.save(tensors, {_META: meta}), steps
+        return safetensors.numpy.save(tensors, {_META: meta}), steps
 
     def _dump(self, steps):
         try:
@@ -160,20 +164,44 @@ def _plain(value, name, arrays):
     kind = type(value)
     if value is None or kind in (bool, int, float, str):
         return value
+    if kind is list and (columns := _columns(value)):
+        # the history of a training: as a table it takes a tenth of the space
+        arrays[name] = np.array([[float(row[key]) for row in value] for key in columns])
+        return {"table": [name, columns]}
     if kind in (list, tuple):
         return {kind.__name__: [_plain(part, f"{name}.{i}", arrays) for i, part in enumerate(value)]}
     if kind is dict and all(type(key) is str for key in value):
         return {"dict": {key: _plain(part, f"{name}.{key}", arrays) for key, part in value.items()}}
-    if isinstance(value, np.generic) and value.dtype in _DTYPES:
-        return {"scalar": [value.dtype.name, value.item()]}
+    if kind in _NAMES:
+        return {"scalar": [_NAMES[kind], value.item()]}
+    if kind is np.ndarray and (value.dtype.kind == "U" or (value.dtype in _DTYPES and value.size <= _SMALL)):
+        return {"values": [value.dtype.str, list(value.shape), value.ravel().tolist()]}
     if kind is np.ndarray and value.dtype in _DTYPES:
-        arrays[name] = torch.from_numpy(value.copy(order="C"))
+        arrays[name] = np.ascontiguousarray(value)
         return {"array": name}
-    if kind is np.ndarray and value.dtype.kind == "U":
-        return {"strings": [value.dtype.str, value.tolist()]}
     if _OBJECTS.get(kind.__name__) is kind:
         return {kind.__name__: _plain(value.__getstate__(), name, arrays)}
     raise _NotPlainError
+
+
+def _columns(rows):
+    """Types of the columns of a list of dicts, by their names, if it is a table of numbers."""
+    if not rows or any(type(row) is not dict or row.keys() != rows[0].keys() for row in rows):
+        return {}
+    columns = {}
+    for key in rows[0]:
+        kinds = {type(row[key]) for row in rows}
+        kind = kinds.pop()
+        if kinds or type(key) is not str or kind not in _NAMES:
+            return {}
+        if any(abs(row[key]) > 2**53 for row in rows if kind is int or kind is np.int64):
+            return {}
+        columns[key] = _NAMES[kind]
+    return columns
+
+
+def _scalar(kind, value):
+    return _SCALARS[kind](value)
 
 
 def _restore(value, tensors):
@@ -185,11 +213,17 @@ def _restore(value, tensors):
     if kind == "dict":
         return {key: _restore(part, tensors) for key, part in content.items()}
     if kind == "scalar":
-        return np.dtype(content[0]).type(content[1])
+        return _scalar(*content)
     if kind == "array":
         return tensors[content].numpy().copy()
-    if kind == "strings":
-        return np.array(content[1], dtype=content[0])
+    if kind == "values":
+        return np.array(content[2], dtype=content[0]).reshape(content[1])
+    if kind == "table":
+        name, columns = content
+        values = [
+            [_scalar(kind, x) for x in row] for row, kind in zip(tensors[name].tolist(), columns.values(), strict=True)
+        ]
+        return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
     restored = _OBJECTS[kind]()
     restored.__setstate__(_restore(content, tensors))
     return restored

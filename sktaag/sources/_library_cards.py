@@ -49,7 +49,7 @@ def make_card(source, *, metrics=None, training_data=None, wall_time=None, **tex
         "format": FORMAT,
         **{name: texts.get(name) for name in _TEXTS},
         "descriptor": texts.get("descriptor") or " | ".join(map(_label, steps[:-1])) or None,
-        "task": "classification" if is_classifier(source) else "regression" if is_regressor(source) else None,
+        "task": "classification" if is_classifier(steps[-1]) else "regression" if is_regressor(steps[-1]) else None,
         "model": type(steps[-1]).__name__,
         **learned,
         "wall_time": learned["wall_time"] if wall_time is None else float(wall_time),

@@ -94,7 +94,11 @@ class Index:
         """
         with self._translated(), closing(self._open()) as db:
             db.execute("BEGIN IMMEDIATE")
-            yield db  # closing rolls back what is not committed
+            try:
+                yield db
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
 
     def insert(self, db, rows):
         """Add rows of `make_row`."""

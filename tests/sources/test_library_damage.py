@@ -2,13 +2,12 @@
 
 import hashlib
 import json
+import multiprocessing
 import os
-import signal
 import sqlite3
 import stat
-import subprocess
 import sys
-import textwrap
+import time
 import zipfile
 from contextlib import closing
 
@@ -21,6 +20,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
 
 from sktaag.sources import ModelLibrary, PyramidRegressor, load_source, save_source
+from sktaag.sources import _library_shards as shards
 from sktaag.sources._library_blocks import block_id
 
 X = np.random.RandomState(0).rand(40, 5)
@@ -248,7 +248,9 @@ def test_card_of_a_newer_version(library, sources):
 def test_hostile_blocks(library, sources, change):
     ids = ids_of(library)
     new = plant(library, block_with(library, change))
-    with pytest.raises(ValueError, match=rf"(?s)Model '{new}' in .* (is no model|does not fit its own steps).*Remove it"):
+    with pytest.raises(
+        ValueError, match=rf"(?s)Model '{new}' in .* (is no model|does not fit its own steps).*Remove it"
+    ):
         library.get(new)
     check_the_rest(library, sources, ids, lost=ids[:1])
     library.remove(new)
@@ -555,64 +557,59 @@ def test_interrupted_remove_leaves_everything(library, monkeypatch):
     assert files(library) == before
 
 
-SCRIPT = """
-    import sys, time
-    import numpy as np
-    from sktaag.sources import ModelLibrary, PyramidRegressor
-
-    X = np.random.RandomState(0).rand(40, 5)
-    who, path = int(sys.argv[1]), sys.argv[2]
-    source = PyramidRegressor(hidden=(8, 4), max_epochs=1, random_state=who).fit(X, X.sum(axis=1))
-    library = ModelLibrary(path)
-    """
+needs_fork = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="processes cannot fork")
 
 
-def start(tmp_path, body, who):
-    code = textwrap.dedent(SCRIPT) + textwrap.dedent(body)
-    return subprocess.Popen(
-        [sys.executable, "-c", code, str(who), str(tmp_path / "library")], stdout=subprocess.PIPE, text=True
-    )
+def start(work, *args):
+    """Run a function in another process, which has all imports and sources already."""
+    process = multiprocessing.get_context("fork").Process(target=work, args=args)
+    process.start()
+    return process
 
 
-def test_several_processes_add_and_remove(tmp_path):
-    body = """
-        for i in range(8):
-            ids = library.add_many([source] * 3, property=f"p{who}", name=[f"{i}-{j}" for j in range(3)])
+@needs_fork
+def test_several_processes_add_and_remove(tmp_path, sources):
+    def work(who):
+        library = ModelLibrary(tmp_path / "library")
+        for i in range(5):
+            ids = library.add_many(sources[:3], property=f"p{who}", name=[f"{i}-{j}" for j in range(3)])
             library.remove(ids[0])
             library.get(ids[1])
-            library.add(source, property=f"p{who}", name="always the same")
-        """
-    processes = [start(tmp_path, body, who) for who in range(3)]
-    assert [process.wait(120) for process in processes] == [0, 0, 0]
+            library.add(sources[3], property=f"p{who}", name="always the same")
+
+    processes = [start(work, who) for who in range(3)]
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
     library = ModelLibrary(tmp_path / "library")
-    assert len(library) == 3 * (8 * 2 + 1)
+    assert len(library) == 3 * (5 * 2 + 1)
     assert library.verify().empty
     for who in range(3):
         found = library.search(property=f"p{who}")
-        assert len(found) == 17
-        assert_array_equal(library.get(found["id"][0]).predict(X), network(who).predict(X))
+        assert len(found) == 11
+        same = library.search(property=f"p{who}", name="always the same")["id"][0]
+        assert_array_equal(library.get(same).predict(X), sources[3].predict(X))
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL here")
-def test_a_killed_process_leaves_no_trace(library):
+@needs_fork
+def test_a_killed_process_leaves_no_trace(library, sources):
     ids = ids_of(library)
-    body = """
-        def sources():
-            for i in range(3):
-                yield PyramidRegressor(hidden=(8, 4), max_epochs=1, random_state=i).fit(X, X.sum(axis=1))
-            print("writing", flush=True)
-            time.sleep(60)
+    written = multiprocessing.get_context("fork").Event()
 
-        import sktaag.sources._library_shards as shards
+    def sources_without_end():
+        yield from sources[:3]
+        written.set()
+        time.sleep(60)
+
+    def work():
         shards._MAX_MODELS = 1
-        library.add_many(sources(), property="killed")
-        """
-    process = start(library.path.parent, body, 0)
-    assert process.stdout.readline() == "writing\n"
+        library.add_many(sources_without_end(), property="killed")
+
+    process = start(work)
+    assert written.wait(30)
     assert ids_of(library) == ids  # readers do not wait
     process.kill()
-    process.wait(10)
-    process.stdout.close()
+    process.join(10)
     fresh = ModelLibrary(library.path)
     assert ids_of(fresh) == ids
     left = fresh.verify()

@@ -184,8 +184,10 @@ def test_what_comes_out_is_a_copy(library, sources):
 # ---------------------------------------------------------------- cards
 
 
-def test_card(library):
-    source = make_pipeline(fingerprints(cache="private", n_jobs=1), network(early_stopping=True)).fit(SMILES, y)
+def test_card(library, tmp_path):
+    source = make_pipeline(fingerprints(cache=tmp_path / "private", n_jobs=1), network(early_stopping=True)).fit(
+        SMILES, y
+    )
     model_id = library.add(
         source,
         property="boiling point",
