@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.preprocessing import scale
 
 from sktaag.model_selection import h_score, log_me, ridge_loo
+from sktaag.transfer._fold_scores import fold_scores
 
 N_BINS = 5  # of a numeric target, for the H-score
 SHRINKAGE = 0.1  # likewise; the estimate of Ledoit and Wolf differs between sources, and their scores with it
@@ -37,3 +38,9 @@ def screening_score(features, y, screen, classification):
         return h_score(features, y, n_bins=None if classification else N_BINS, shrinkage=SHRINKAGE)
     targets = (y[:, None] == np.unique(y)).astype(np.float64) if classification else y
     return log_me(features, targets - targets.mean(axis=0))  # centred, for LogME has no intercept
+
+
+def cheap_head_score(features, y, head, splits, scorer, error_score):
+    """Mean score of a cheap head on the inner folds; minus infinity if it fails."""
+    scores, *_ = fold_scores(head, features, y, splits, scorer, {}, {}, error_score)
+    return float(np.nan_to_num(np.mean(scores), nan=-np.inf))

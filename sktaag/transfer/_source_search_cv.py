@@ -29,7 +29,7 @@ from sktaag.transfer._fold_scores import fold_scores
 from sktaag.transfer._layer_bank import LayerBank
 from sktaag.transfer._layer_choices import check_layers
 from sktaag.transfer._named_sources import named_sources
-from sktaag.transfer._screening import screening_score
+from sktaag.transfer._screening import cheap_head_score, screening_score
 from sktaag.transfer._search_results import objects, rank_candidates, search_results, summarize
 
 _SCREENS = ("log_me", "ridge", "h_score")
@@ -63,14 +63,15 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
         Inner folds, as in `GridSearchCV`; `RepeatedKFold` makes the choice more stable.
     scoring : str, callable or None, default=None
         One metric, as in `GridSearchCV`. None is the head's own.
-    screen : {None, "log_me", "ridge", "h_score"} or int, default=None
+    screen : {None, "log_me", "ridge", "h_score"}, int or estimator, default=None
         Cheap score by which sources and layers are pruned before any head is fitted, on standardised features:
         `sktaag.model_selection.log_me`, `ridge_loo`, or `h_score` (at a shrinkage of 0.1, of five bins if y is
-        numeric). An integer keeps that many by `ridge_loo`. None tries all. The score sees all rows that `fit` was
+        numeric). An integer keeps that many by `ridge_loo`. An estimator is a cheap head, such as a forest of few
+        trees, whose own score on the inner folds screens. None tries all. The score sees all rows that `fit` was
         given and no others, so that an outer cross-validation stays honest; `best_score_` becomes a little more
         optimistic.
     n_screened : int or None, default=None
-        How many pairs of source and layers the named screens keep. None is a twentieth of them, at least ten.
+        How many pairs of source and layers pass a screen that is no integer. None is a twentieth of them, at least ten.
     baseline : bool or estimator, default=True
         Whether the direct model competes: the descriptors of the first source, fitted afresh, with each head. Or the
         estimator that does. Ties go to it.
@@ -255,7 +256,7 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
         candidates = self._direct_models(reader)
         candidates += [
             Candidate(name, head, offer, score)
-            for offer, score in self._screened(offers, y)
+            for offer, score in self._screened(offers, y, splits)
             for name, head in self._heads().items()
         ]
         found = self._compete(candidates, X, y, splits, routed)
@@ -286,9 +287,11 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
         entries = check_layers(self.layers)
         if self.aggregate not in AGGREGATES:
             raise ValueError(f"aggregate must be one of {', '.join(map(repr, AGGREGATES))}, got {self.aggregate!r}.")
-        if self.screen is not None and self.screen not in _SCREENS and not _is_positive(self.screen):
+        known = self.screen is None or hasattr(self.screen, "fit") or self.screen in _SCREENS
+        if not known and not _is_positive(self.screen):
             raise ValueError(
-                f"screen must be None, {', '.join(map(repr, _SCREENS))} or a positive integer, got {self.screen!r}."
+                f"screen must be None, {', '.join(map(repr, _SCREENS))}, a positive integer or an estimator, got "
+                f"{self.screen!r}."
             )
         for name in ("n_draws", "n_best", "n_screened"):
             value = getattr(self, name)
@@ -348,15 +351,18 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
         handle_invalid([invalid[row] for row in sorted(invalid)], X.shape[0], "nan")
         return offers
 
-    def _screened(self, offers, y):
+    def _screened(self, offers, y, splits):
         """Return the offers that pass the screening, in their order, with their scores."""
         if self.screen is None:
             return [(offer, np.nan) for offer in offers]
         screen, n_kept = self.screen, self.n_screened or max(10, ceil(len(offers) / 20))
         if isinstance(screen, Integral):
             screen, n_kept = "ridge", screen
-        classification = is_classifier(self._first_head())
-        tasks = (joblib.delayed(screening_score)(offer.features(), y, screen, classification) for offer in offers)
+        if isinstance(screen, str):
+            score, args = screening_score, (screen, is_classifier(self._first_head()))
+        else:
+            score, args = cheap_head_score, (screen, splits, self.scorer_, self.error_score)
+        tasks = (joblib.delayed(score)(offer.features(), y, *args) for offer in offers)
         scores = np.array(self._run(tasks, len(offers), "screening"))
         kept = np.sort(np.argsort(-scores, kind="stable")[:n_kept])
         self.screening_results_ = {

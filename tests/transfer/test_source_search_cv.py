@@ -411,6 +411,17 @@ def test_screening_keeps_the_best_by_its_score(screen, definition):
     assert "Screening kept 3 of 10." in found.summary_
 
 
+def test_a_cheap_head_screens_by_its_inner_score():
+    cheap = RandomForestRegressor(2, random_state=0)
+    found = search([Knowing(), *NETWORKS], screen=cheap, n_screened=2, cv=3).fit(X_numeric, y_numeric)
+    alone = search([Knowing(), *NETWORKS], head=cheap, baseline=False, cv=3).fit(X_numeric, y_numeric)
+    assert_array_equal(found.screening_results_["score"], alone.cv_results_["mean_test_score"])
+    assert found.screening_results_["kept"].sum() == 2
+    assert found.best_source_ == 0
+    failing = search(NETWORKS, screen=Fragile(), n_screened=1, cv=2, layers=[1, "all"]).fit(X_numeric, y_numeric)
+    assert failing.cv_results_["param_layers"][1] == "all"
+
+
 def test_an_integer_screens_by_ridge():
     number = search(screen=2, cv=2).fit(X_numeric, y_numeric)
     named = search(screen="ridge", n_screened=2, cv=2).fit(X_numeric, y_numeric)
@@ -795,7 +806,10 @@ def test_failing_heads():
         ({"layers": [[]]}, r"got \[\]"),
         ({"layers": [True]}, "got True"),
         ({"aggregate": "sum"}, "aggregate must be one of 'best', 'average', 'stack', 'concat', got 'sum'"),
-        ({"screen": "leep"}, "screen must be None, 'log_me', 'ridge', 'h_score' or a positive integer, got 'leep'"),
+        (
+            {"screen": "leep"},
+            "screen must be None, 'log_me', 'ridge', 'h_score', a positive integer or an estimator, got 'leep'",
+        ),
         ({"screen": 0}, "screen must be None"),
         ({"n_screened": 0}, "n_screened must be a positive integer, got 0"),
         ({"n_draws": 1.5}, "n_draws must be a positive integer, got 1.5"),
