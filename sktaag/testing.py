@@ -248,8 +248,9 @@ def check_output(estimator, structures):
     rows = _transform(estimator, structures)
     assert rows.ndim == 2, f"the features have {rows.ndim} dimensions, not two"
     assert rows.shape[0] == len(structures), f"{len(structures)} structures became {rows.shape[0]} rows"
+    rows = _dense(rows)
     assert np.issubdtype(rows.dtype, np.number), f"the features are {rows.dtype}, not numbers"
-    assert np.isfinite(_dense(rows)).all(), "valid structures have features that are not finite"
+    assert np.isfinite(rows).all(), "valid structures have features that are not finite"
 
 
 def check_containers(estimator, structures):

@@ -1,0 +1,35 @@
+"""XenonPy's own names, working on today's torch, numpy, pandas and scikit-learn."""
+
+from sktaag.xenonpy._array_dataset import ArrayDataset
+from sktaag.xenonpy._checker import Checker
+from sktaag.xenonpy._compositions import Compositions
+from sktaag.xenonpy._descriptor_heatmap import DescriptorHeatmap
+from sktaag.xenonpy._fingerprints import Fingerprints
+from sktaag.xenonpy._frozen_featurizer import FrozenFeaturizer
+from sktaag.xenonpy._parameter_generator import ParameterGenerator
+from sktaag.xenonpy._persist import Persist
+from sktaag.xenonpy._scaler import Scaler
+from sktaag.xenonpy._sequential_linear import SequentialLinear
+from sktaag.xenonpy._splitter import Splitter
+from sktaag.xenonpy._structures import Structures
+from sktaag.xenonpy._tensor_converter import TensorConverter
+from sktaag.xenonpy._trainer import Trainer
+from sktaag.xenonpy._validator import Validator
+
+__all__ = [
+    "ArrayDataset",
+    "Checker",
+    "Compositions",
+    "DescriptorHeatmap",
+    "Fingerprints",
+    "FrozenFeaturizer",
+    "ParameterGenerator",
+    "Persist",
+    "Scaler",
+    "SequentialLinear",
+    "Splitter",
+    "Structures",
+    "TensorConverter",
+    "Trainer",
+    "Validator",
+]
