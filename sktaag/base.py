@@ -23,6 +23,7 @@ class StructureTransformer(TransformerMixin, BaseEstimator):
     `_featurize`. Everything else, the row policy first of all, is the same for all of them.
     """
 
+    reads_structures_ = True  # X is a column of structures; a FrozenFeaturizer knows this once it is fitted
     _not_in_rows: tuple[str, ...] = ("on_invalid", "n_jobs", "verbose", "cache")  # parameters that do not change a row
 
     @abstractmethod

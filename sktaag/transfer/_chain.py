@@ -19,7 +19,6 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 
-from sktaag.base import StructureTransformer
 from sktaag.nn import linear_outputs
 from sktaag.sources import PyramidEnsemble, load_source
 from sktaag.structures import InvalidRowsWarning
@@ -194,12 +193,12 @@ def _reads_structures(step):
         return _reads_structures(step.steps[0][1])
     if isinstance(step, FeatureUnion):
         return any(_reads_structures(part) for _, part in step.transformer_list)
-    return isinstance(step, StructureTransformer)
+    return getattr(step, "reads_structures_", False)
 
 
 def _state(step):
     """Bytes that tell two fitted steps apart in every process."""
-    if isinstance(step, StructureTransformer):
+    if hasattr(step, "cache_name"):
         return step.cache_name().encode()
     if isinstance(step, Pipeline):
         return b"".join(_state(part) for _, part in step.steps)

@@ -4,6 +4,7 @@ import reprlib
 from numbers import Integral
 from pathlib import Path
 
+import joblib
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -43,6 +44,8 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
     ----------
     n_features_in_ : int
         1 for a column of structures.
+    reads_structures_ : bool
+        Whether X is a column of structures.
 
     Raises
     ------
@@ -110,10 +113,10 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
         kinds = {chain.reads_structures for chain in self._chains.values()}
         if len(kinds) != 1:
             raise ValueError("Some sources take structures and some take numeric arrays; use those of one kind.")
-        self._reads_structures = kinds.pop()
+        self.reads_structures_ = kinds.pop()
         self._picked = {prefix: self._pick(chain, prefix) for prefix, chain in self._chains.items()}
-        self.n_features_in_ = 1 if self._reads_structures else self._check_input(X).shape[1]
-        if self._reads_structures:
+        self.n_features_in_ = 1 if self.reads_structures_ else self._check_input(X).shape[1]
+        if self.reads_structures_:
             as_column(X)
         return self
 
@@ -162,6 +165,12 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
                 names += [f"{prefix}{label}_{j}" for j in range(1, chain.widths[i] + 1)]
         return np.asarray(names, dtype=object)
 
+    def cache_name(self):
+        """Name of the rows that this featurizer makes: its fitted sources and the parameters that change them."""
+        check_is_fitted(self)
+        sources = {prefix: chain.key() for prefix, chain in self._chains.items()}
+        return f"{type(self).__name__}-{joblib.hash((sources, self._picked, self.activation))}"
+
     def _named_sources(self):
         if isinstance(self.source, dict):
             named = [(f"{name}__", source) for name, source in self.source.items()]
@@ -195,7 +204,7 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
         return sorted({n_hidden - depth for depth in depths})
 
     def _check_input(self, X):
-        if self._reads_structures:
+        if self.reads_structures_:
             return as_column(X)
         columns = list(getattr(X, "columns", ()))
         for chain in self._chains.values():

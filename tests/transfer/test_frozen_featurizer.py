@@ -855,3 +855,16 @@ def test_loaded_source_is_fitted_like_any_other(source, tmp_path):
     save_source(source, tmp_path / "a.source")
     model = FrozenFeaturizer(load_source(tmp_path / "a.source"), "all")
     assert_array_equal(model.fit_transform(TARGET), FrozenFeaturizer(source, "all").fit_transform(TARGET))
+
+
+def test_a_source_may_stand_on_another_one(tmp_path):
+    smiles, y = ["C" * n for n in range(1, 12)], np.arange(11.0)
+    first = make_pipeline(Fingerprints(size=32), PyramidRegressor((6, 5), max_epochs=2, random_state=0)).fit(smiles, y)
+    network = PyramidRegressor((4, 3), max_epochs=2, random_state=0)
+    second = make_pipeline(FrozenFeaturizer(first), network).fit(smiles, y)
+    featurizer = FrozenFeaturizer(second, layers="all", cache=tmp_path).fit(smiles)
+    expected = np.concatenate(network.hidden_outputs(second[0].transform(smiles)), axis=1)
+    np.testing.assert_allclose(featurizer.transform(pd.Series(smiles)), expected, rtol=1e-6)
+    again = FrozenFeaturizer(pickle.loads(pickle.dumps(second)), layers="all", cache=tmp_path).fit(smiles)
+    np.testing.assert_array_equal(again.transform(smiles), featurizer.transform(smiles))
+    assert len(list(tmp_path.iterdir())) == 1  # the same rows, under the same name
