@@ -13,7 +13,6 @@ import sktaag
 from sktaag.sources._model_library import ModelLibrary
 from sktaag.sources._parts import dump_steps, find_networks, library_versions, load_steps, take_apart, write_whole
 
-_replace = write_whole  # its name until sktaag.sources._parts
 _FORMAT = 1
 _STEPS, _WEIGHTS, _CARD = "steps.skops", "weights.safetensors", "source.json"
 # what the zip reader and the JSON reader raise on bytes that are neither

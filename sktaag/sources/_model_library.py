@@ -28,6 +28,7 @@ from sktaag.sources._library_shards import (
 )
 from sktaag.sources._library_upkeep import find_problems, move_models, repair_library
 from sktaag.sources._parts import load_steps
+from sktaag.sources._pyramid_ensemble import PyramidEnsemble
 
 _KEPT_STEPS = 16  # loaded steps that wait for the next model with the same ones
 _PER_SOURCE = (list, np.ndarray, pd.Series)
@@ -196,15 +197,17 @@ class ModelLibrary:
 
         return self._store(models())
 
-    def add_ensemble(self, ensemble, **fields):
-        """Keep every member of an ensemble in one transaction.
+    def add_ensemble(self, ensemble, *, property=None, **fields):
+        """Keep every network of an ensemble in one transaction, but for those whose training diverged.
 
         Parameters
         ----------
-        ensemble : fitted ensemble, or Pipeline that ends in one
-            ``len(ensemble)`` and ``ensemble[i]`` give its members; with a Pipeline, each is kept with the steps before.
+        ensemble : fitted PyramidEnsemble or sequence of sources, or Pipeline that ends in one
+            ``len(ensemble)`` and ``ensemble[k]`` give its members; with a Pipeline, each is kept with the steps before.
+        property : str, list of str or None, default=None
+            What each member predicts. None takes the names of the columns of y from a `PyramidEnsemble`.
         **fields : dict
-            As in `add_many`. `name` is "member i" if it is not given.
+            As in `add_many`, a list having one value for each member. `name` is "member k" if it is not given.
 
         Returns
         -------
@@ -212,14 +215,22 @@ class ModelLibrary:
             In the order of the members.
         """
         steps, ensemble = (ensemble.steps, ensemble[-1]) if isinstance(ensemble, Pipeline) else (None, ensemble)
-        fields.setdefault("name", [f"member {i}" for i in range(len(ensemble))])
+        members = list(range(len(ensemble)))
+        fields = {"name": [f"member {k}" for k in members], "property": property} | fields
+        if isinstance(ensemble, PyramidEnsemble):
+            if property is None:
+                fields["property"] = ensemble.members_["property"].tolist()
+            members = np.flatnonzero(ensemble.members_["best_epoch"] > 0).tolist()
+        for key, values in fields.items():
+            if isinstance(values, _PER_SOURCE):
+                if len(values) != len(ensemble):
+                    raise ValueError(f"{key} has {len(values)} values for {len(ensemble)} members.")
+                fields[key] = [list(values)[k] for k in members]
 
-        def member(i):
-            if steps is None:
-                return ensemble[i]
-            return Pipeline([*steps[:-1], (steps[-1][0], ensemble[i])])
+        def member(k):
+            return ensemble[k] if steps is None else Pipeline([*steps[:-1], (steps[-1][0], ensemble[k])])
 
-        return self.add_many((member(i) for i in range(len(ensemble))), **fields)
+        return self.add_many(map(member, members), **fields)
 
     def search(self, *, limit=None, **filters):
         """Find models by their cards, best first: by r2 on held-out data, then by the inner validation score.
@@ -496,18 +507,18 @@ class ModelLibrary:
         created = datetime.now(UTC).isoformat(timespec="seconds")
         with self._index.transaction() as db:
             self._sweep()
-            writer, ids = ShardWriter(self.path), []
+            writer, ids, rows = ShardWriter(self.path), [], {}
             try:
                 for model_id, block, meta, (digest, steps) in models:
                     ids.append(model_id)
-                    if self._index.find([model_id], db):
+                    if model_id in rows or self._index.find([model_id], db):
                         continue
                     writer.add_steps(digest, steps)
                     shard = writer.add(model_id, block, meta["card"])
                     where = {"size": len(block), "created": created, "shard": shard, "steps": digest}
-                    row = make_row(model_id, meta["card"], sha256=block_id(block)[1], **where)
-                    self._index.insert(db, [row])
+                    rows[model_id] = make_row(model_id, meta["card"], sha256=block_id(block)[1], **where)
                 writer.publish()
+                self._index.insert(db, rows.values())  # last, for a long write keeps readers out
                 db.execute("COMMIT")
             except BaseException:
                 writer.discard()

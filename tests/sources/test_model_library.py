@@ -30,7 +30,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sktaag.descriptors import Fingerprints, RareBitFilter
 from sktaag.heads import NeuralClassifier, NeuralRegressor
 from sktaag.nn import RandomPyramid
-from sktaag.sources import ModelLibrary, PyramidClassifier, PyramidRegressor, load_source
+from sktaag.sources import ModelLibrary, PyramidClassifier, PyramidEnsemble, PyramidRegressor, load_source
 from sktaag.transfer import FrozenFeaturizer
 
 SMILES = ["C" * n + end for n in range(1, 9) for end in ("", "O", "N", "(=O)O")]
@@ -315,6 +315,13 @@ def test_a_full_shard_is_followed_by_another(library, sources, monkeypatch):
     assert library.verify().empty
 
 
+def test_many_at_once_may_come_from_the_same_library_and_twice(library, sources):
+    ids = library.add_many(sources, property="x")
+    again = library.add_many((library.get(model_id) for model_id in [*ids, *ids]), property="y")
+    assert again[:4] == again[4:]
+    assert len(library) == 8
+
+
 @pytest.mark.parametrize("given", [3, 5])
 def test_one_value_for_each_source(library, sources, given):
     message = "name has 3 values, but there are more" if given == 3 else "name has 5 values for 4 sources"
@@ -350,6 +357,26 @@ def test_ensemble(library):
     ids = library.add_ensemble(pipeline, property="x", name="shotgun")
     assert_array_equal(library.get(ids[1]).predict(SMILES), members[1].predict(features))
     assert library.card(ids[1])["descriptor"] == "Fingerprints | StandardScaler"
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_shotgun(library, given):
+    features = StandardScaler().fit_transform(X)
+    targets = pd.DataFrame({"a": X[:, 0], "b": X[:, 1]})
+    ensemble = PyramidEnsemble(4, (8, 4), max_epochs=2, random_state=0).fit(features, targets)
+    members = ensemble.members_
+    property = members["property"].tolist() if given else None
+    ids = library.add_ensemble(ensemble, property=property, unit=[str(k) for k in range(len(ensemble))])
+    assert len(ids) == len(ensemble)
+    for k, model_id in enumerate(ids):
+        card = library.card(model_id)
+        assert (card["property"], card["name"], card["unit"]) == (members["property"][k], f"member {k}", str(k))
+        assert_array_equal(library.get(model_id).predict(features), ensemble[k].predict(features))
+    ensemble.members_.loc[0, "best_epoch"] = 0  # as if its training had diverged
+    other = ModelLibrary(library.path.parent / "other")
+    assert other.add_ensemble(ensemble, unit=[str(k) for k in range(len(ensemble))]) == ids[1:]
+    with pytest.raises(ValueError, match=f"unit has 1 values for {len(ensemble)} members"):
+        other.add_ensemble(ensemble, unit=["K"])
 
 
 # ---------------------------------------------------------------- search
