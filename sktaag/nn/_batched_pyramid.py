@@ -13,13 +13,14 @@ _MOMENTUM = 0.1  # of running statistics, as in torch.nn.BatchNorm1d
 
 
 class BatchedPyramid(nn.Module):
-    """Pyramids of one depth and activation function, stacked: one matrix product a layer for all of them.
+    """Pyramids of one depth and activation function, stacked: a layer of all of them is one batched product.
 
     Members narrower than the widest one are padded with zeros. Zeros are a fixed point of the training: a padded unit
     gives zero whatever its batch norm and activation function, so its weights on both sides have no gradient. No masks
     are needed, and a member ends as it would have ended alone.
 
-    Weights are laid out as (member, input, unit): the first one is a table of which sparse rows take bags.
+    Weights are laid out as (member, input, unit): the first one is a table of which sparse rows take bags. On the CPU
+    a batched product gains nothing over products one after the other, and these can leave the padding out.
 
     Parameters
     ----------
@@ -29,6 +30,8 @@ class BatchedPyramid(nn.Module):
         For each member the columns of x that it takes; None if all members take all of them.
     dtype : torch.dtype, default=torch.float32
         Of the factors of matrix products. Weights, sums and batch norm are in float32.
+    one_by_one : bool or None, default=None
+        Whether products go member by member; None decides by the device. Only in float32.
 
     Raises
     ------
@@ -46,6 +49,7 @@ class BatchedPyramid(nn.Module):
         pyramids: Sequence[Pyramid],
         columns: Sequence[Tensor] | None = None,
         dtype: torch.dtype = torch.float32,
+        one_by_one: bool | None = None,
     ) -> None:
         super().__init__()
         blocks: list[list[Any]] = [list(pyramid.children())[:-1] for pyramid in pyramids]
@@ -53,6 +57,7 @@ class BatchedPyramid(nn.Module):
         if len(kinds) != 1:
             raise ValueError("The members of a batch must agree in depth, activation function and batch norm.")
         self.dtype = dtype
+        self.one_by_one = one_by_one
         self.n_hidden = len(blocks[0])
         self.activation: nn.Module = blocks[0][0].activation if self.n_hidden else nn.Identity()
         #: Of the batch norm of each layer; empty without batch norm.
@@ -102,7 +107,7 @@ class BatchedPyramid(nn.Module):
         h = self._first(x)
         for k in range(self.n_hidden + 1):
             if k > 0:
-                h = _product(h, self.weights[k], self.dtype)
+                h = self._product(h, k)
             if not self.eps or k == self.n_hidden:
                 h = h + self.biases[0 if self.eps else k][:, None]
             if k == self.n_hidden:
@@ -170,10 +175,15 @@ class BatchedPyramid(nn.Module):
     def _first(self, x: Tensor | Sequence[Tensor]) -> Tensor:
         if isinstance(x, Tensor) and x.layout == torch.strided:
             if self.columns is None:
-                return _product(x.expand(len(self), -1, -1), self.weights[0], self.dtype)
+                return self._product(x.expand(len(self), -1, -1), 0)
             rows = torch.cat([x.t(), x.new_zeros(1, len(x))])[self.columns]  # padding, -1, takes the zeros
-            return _product(rows.transpose(1, 2), self.weights[0], self.dtype)
+            return self._product(rows.transpose(1, 2), 0)
         return _FirstBag.apply(self.weights[0], [x] if isinstance(x, Tensor) else x)
+
+    def _product(self, h: Tensor, k: int) -> Tensor:
+        if self.dtype == torch.float32 and (h.device.type == "cpu" if self.one_by_one is None else self.one_by_one):
+            return _EachProduct.apply(h, self.weights[k], [sizes[k : k + 2] for sizes in self.sizes])
+        return torch.bmm(h.to(self.dtype), self.weights[k].to(self.dtype)).float()
 
     def _kept(self, noise: Tensor, k: int) -> Tensor | None:
         """Factors of dropout for hidden layer k: zero, or what makes up for the zeros."""
@@ -204,8 +214,29 @@ def _stack(tensors: Sequence[Tensor], fill: float = 0) -> Tensor:
     return stack
 
 
-def _product(a: Tensor, b: Tensor, dtype: torch.dtype) -> Tensor:
-    return torch.bmm(a.to(dtype), b.to(dtype)).float()
+class _EachProduct(torch.autograd.Function):
+    """Product of (m, n, p) and (m, p, d), of which member m has the first (p_m, d_m) and the rest is padding."""
+
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, weight: Tensor, sizes: Sequence[Sequence[int]]) -> Tensor:
+        ctx.save_for_backward(h, weight)
+        ctx.sizes = sizes
+        out = h.new_zeros(len(h), h.shape[1], weight.shape[2])
+        for m, (p, d) in enumerate(sizes):
+            torch.mm(h[m, :, :p], weight[m, :p, :d], out=out[m, :, :d])
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        h, weight = ctx.saved_tensors
+        of_h = torch.zeros_like(h) if ctx.needs_input_grad[0] else None
+        of_weight = torch.zeros_like(weight)
+        for m, (p, d) in enumerate(ctx.sizes):
+            grad = grads[0][m, :, :d]
+            torch.mm(h[m, :, :p].T, grad, out=of_weight[m, :p, :d])
+            if of_h is not None:
+                torch.mm(grad, weight[m, :p, :d].T, out=of_h[m, :, :p])
+        return of_h, of_weight, None
 
 
 class _FirstBag(torch.autograd.Function):
@@ -244,7 +275,7 @@ class _BatchNorm(torch.autograd.Function):
             h.mul_(kept)
         mean = h.mean(1, keepdim=True)
         h.sub_(mean)
-        variance = torch.linalg.vector_norm(h, dim=1, keepdim=True).square_().div_(h.shape[1])
+        variance = h.square().mean(1, keepdim=True)
         scale = (variance + eps).rsqrt_()
         h.mul_(scale)
         ctx.h, ctx.kept, ctx.scale = h, kept, scale

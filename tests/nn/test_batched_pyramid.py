@@ -32,12 +32,13 @@ def x():
     return torch.from_numpy(dense.astype(np.float32))
 
 
+@pytest.mark.parametrize("one_by_one", [False, True])
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "elu", "gelu", "silu", "tanh"])
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_outputs_gradients_and_statistics_are_those_of_each(x, sparse, activation, batch_norm):
+def test_outputs_gradients_and_statistics_are_those_of_each(x, sparse, activation, batch_norm, one_by_one):
     pyramids = make(activation=activation, batch_norm=batch_norm)
-    batched = BatchedPyramid(pyramids)
+    batched = BatchedPyramid(pyramids, one_by_one=one_by_one)
     assert len(batched) == 3
     y = batched(csr(x) if sparse else x)
     batched.zero_grad()
@@ -93,7 +94,7 @@ def test_dropout_by_the_rate_of_each(x):
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_a_training_is_that_of_each_and_padding_stays_zero(x, one_by_one, batch_norm):
     pyramids = make(batch_norm=batch_norm, activation="gelu")
-    batched = BatchedPyramid(pyramids)
+    batched = BatchedPyramid(pyramids, one_by_one=one_by_one)
     rates = [0.001, 0.003, 0.01]
     ours = BatchedAdamW(list(batched.parameters()), torch.tensor(rates), 0.1, one_by_one)
     theirs = []
