@@ -80,7 +80,8 @@ ESTIMATORS_OF_FORMULAS = [
 ]
 ESTIMATORS_OF_CRYSTALS = [
     xenonpy.Structures(11, 4.0, featurizers="RadialDistributionFunction", target_col="X", on_errors="nan"),
-    xenonpy.Structures(n_bins=6, including_d=False, featurizers=["OrbitalFieldMatrix"], n_jobs=2),
+    # the orbital field matrix would take minutes for the rows of check_n_jobs
+    xenonpy.Structures(6, 3.0, including_d=False, featurizers=["RadialDistributionFunction"], n_jobs=2),
 ]
 STRUCTURE_ESTIMATORS = ESTIMATORS_OF_MOLECULES + ESTIMATORS_OF_FORMULAS + ESTIMATORS_OF_CRYSTALS
 
@@ -103,6 +104,7 @@ ESTIMATORS_OVER_SOURCES = {"SourceSearchCV": "transfer/test_source_search_cv.py"
 # own test files clone and pickle them.
 XENONPY_TOOLS = {
     "xenonpy.FrozenFeaturizer": "xenonpy/test_xenonpy_frozen_featurizer.py",
+    "xenonpy.MDL": "xenonpy/test_xenonpy_mdl.py",
     "xenonpy.Splitter": "xenonpy/test_xenonpy_tools.py",
     "xenonpy.Trainer": "xenonpy/test_xenonpy_models.py",
 }

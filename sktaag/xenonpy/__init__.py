@@ -6,6 +6,7 @@ from sktaag.xenonpy._compositions import Compositions
 from sktaag.xenonpy._descriptor_heatmap import DescriptorHeatmap
 from sktaag.xenonpy._fingerprints import Fingerprints
 from sktaag.xenonpy._frozen_featurizer import FrozenFeaturizer
+from sktaag.xenonpy._mdl import MDL
 from sktaag.xenonpy._parameter_generator import ParameterGenerator
 from sktaag.xenonpy._persist import Persist
 from sktaag.xenonpy._scaler import Scaler
@@ -16,13 +17,14 @@ from sktaag.xenonpy._tensor_converter import TensorConverter
 from sktaag.xenonpy._trainer import Trainer
 from sktaag.xenonpy._validator import Validator
 
-__all__ = [
+__all__ = [  # noqa: RUF022 (ruff takes MDL for a constant)
     "ArrayDataset",
     "Checker",
     "Compositions",
     "DescriptorHeatmap",
     "Fingerprints",
     "FrozenFeaturizer",
+    "MDL",
     "ParameterGenerator",
     "Persist",
     "Scaler",

@@ -23,7 +23,7 @@ from sktaag.nn import Pyramid
 from sktaag.xenonpy import ArrayDataset, ParameterGenerator, SequentialLinear, Splitter
 
 
-def test_the_import_is_silent(tmp_path):
+def test_the_import_is_silent():
     code = "import warnings; warnings.simplefilter('always'); import sktaag.xenonpy"
     result = subprocess.run(
         [sys.executable, "-B", "-W", "always", "-c", code], capture_output=True, text=True, check=True
