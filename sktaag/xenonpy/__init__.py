@@ -1,4 +1,8 @@
-"""XenonPy's own names, working on today's torch, numpy, pandas and scikit-learn."""
+"""XenonPy's own names, working on today's torch, numpy, pandas and scikit-learn.
+
+Most of them are thin layers over the rooms of sktaag; training itself is still xenonpy's. The import makes xenonpy's
+own folder, ``~/.xenonpy``, if it is not there.
+"""
 
 from sktaag.xenonpy._array_dataset import ArrayDataset
 from sktaag.xenonpy._checker import Checker

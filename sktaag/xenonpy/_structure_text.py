@@ -27,10 +27,12 @@ def module_from_text(text):
 
     Raises ValueError for a text that is torn, or has parts whose computation no text tells.
     """
+    if not isinstance(text, str):
+        raise ValueError(f"the text of the model is no text but of type {type(text).__name__}")
     try:
         root, children = _tree(text)
         return _build(root, children)
-    except (SyntaxError, TypeError, LookupError, AttributeError) as error:
+    except (SyntaxError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise ValueError(f"the text of the model cannot be read ({error}):\n{text[:500]}") from error
 
 

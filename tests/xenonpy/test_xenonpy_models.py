@@ -107,6 +107,7 @@ def test_r2_recipe_a(folder):
     path, trainer = folder
     checker = Checker(path)
     loaded = Trainer.load(from_=checker)
+    assert sorted(Trainer.from_checker(original.Checker(path)).checkpoints) == sorted(loaded.checkpoints)
     state = trainer.checkpoints["mae_1"].model_state
     loaded.reset(to="mae_1")
     assert all(torch.equal(value, state[name]) for name, value in loaded.model.state_dict().items())
@@ -316,6 +317,8 @@ class Own(nn.Module):
         ("Sequential(\n  nonsense\n)", "cannot be read .*nonsense"),
         ("SequentialLinear(\n  (other): Linear(in_features=8, out_features=1, bias=True)\n)", "cannot be read"),
         ("", "cannot be read"),
+        ({"a": 1}, "no text but of type dict"),
+        ("\n".join(["Sequential("] + [f"{' ' * i}(0): Sequential(" for i in range(3000)]), "cannot be read"),
     ],
 )
 def test_texts_that_tell_too_little(text, message):

@@ -24,13 +24,8 @@ from sktaag.xenonpy import ArrayDataset, ParameterGenerator, SequentialLinear, S
 
 
 def test_the_import_is_silent():
-    code = "import warnings; warnings.simplefilter('always'); import sktaag.xenonpy"
-    result = subprocess.run(
-        [sys.executable, "-B", "-W", "always", "-c", code], capture_output=True, text=True, check=True
-    )
-    assert "sktaag" not in result.stderr
-    assert "xenonpy" not in result.stderr
-    assert result.stdout == ""
+    result = subprocess.run([sys.executable, "-c", "import sktaag.xenonpy"], capture_output=True, text=True, check=True)
+    assert (result.stdout, result.stderr) == ("", "")
 
 
 # ---------------------------------------------------------------- SequentialLinear
