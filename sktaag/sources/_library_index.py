@@ -20,7 +20,7 @@ _COLUMNS = (*_SHOWN, "sha256", "shard", "steps")
 _SCHEMA = (
     f"CREATE TABLE models (id TEXT PRIMARY KEY, {', '.join(f'{name} TEXT COLLATE NOCASE' for name in TEXTS)}, "
     f"{', '.join(f'{name} REAL' for name in NUMBERS)}, size INTEGER, created TEXT, sha256 TEXT, "
-    "shard TEXT, steps TEXT)",
+    "shard TEXT, steps TEXT) WITHOUT ROWID",
     "CREATE INDEX by_property ON models (property, material, r2)",
     "CREATE INDEX by_material ON models (material, property)",
     "CREATE INDEX by_shard ON models (shard)",
@@ -104,9 +104,9 @@ class Index:
         """Add rows of `make_row`."""
         db.executemany(f"INSERT INTO models VALUES ({', '.join('?' * len(_COLUMNS))})", rows)
 
-    def count(self):
-        """Count the models and their properties."""
-        return self.select("SELECT COUNT(*), COUNT(DISTINCT property) FROM models")[0] if self.exists() else (0, 0)
+    def count(self, what="*"):
+        """Count the models, or the different values of a column, as "DISTINCT property"."""
+        return self.select(f"SELECT COUNT({what}) FROM models")[0][0] if self.exists() else 0
 
     def find(self, ids, db=None):
         """Look up where models are.

@@ -15,7 +15,7 @@ from sktaag.sources._parts import write_whole
 
 SHARDS, STEPS, CARDS = "shards", "steps", "cards"
 TEMPORARY = ".unfinished-"
-_MAX_MODELS, _MAX_BYTES = 1024, 128 * 2**20  # the header of a shard is read whole, for every model anew
+_MAX_MODELS, _MAX_BYTES = 512, 128 * 2**20  # the header of a shard is read whole, for every model anew
 
 
 class ShardWriter:

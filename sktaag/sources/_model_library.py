@@ -467,13 +467,13 @@ class ModelLibrary:
             return self._absorb(folder, repo_id)
 
     def __len__(self):
-        return self._index.count()[0]
+        return self._index.count()
 
     def __contains__(self, id):
         return isinstance(id, str) and id in self._index.find([id])
 
     def __repr__(self):
-        n_models, n_properties = self._index.count()
+        n_models, n_properties = len(self), self._index.count("DISTINCT property")
         return f"ModelLibrary({str(self.path)!r}): {n_models:,} models, {n_properties:,} properties"
 
     def __getstate__(self):

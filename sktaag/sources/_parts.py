@@ -18,7 +18,8 @@ from sktaag.heads._base import NeuralEstimator
 from sktaag.sources._trees import TREE, find_bad_tree
 
 _AGAIN = "Fit and save the source again with the libraries that are installed here."
-_HARMLESS = ("sktaag.", "sklearn.gaussian_process.kernels.")  # plain Python, but unknown to skops
+# they hold nothing but parameters, though not every version of skops knows them
+_HARMLESS = ("sktaag.", "sklearn._loss.", "sklearn.gaussian_process.kernels.", "sklearn.utils._bunch.Bunch")
 _LIBRARIES = ("numpy", "rdkit", "scikit-learn", "sktaag", "torch")
 
 
@@ -143,7 +144,7 @@ def load_steps(content, path, trusted=()):
         steps = skops.io.loads(content, trusted=unknown)
     except Exception as error:
         raise ValueError(f"{path} cannot be read ({type(error).__name__}: {error}). {_AGAIN}") from error
-    if TREE in unknown and TREE not in trusted and (reason := find_bad_tree(steps)):
+    if TREE not in trusted and (reason := find_bad_tree(steps)):
         raise ValueError(f"{path} holds {reason}, and may crash Python. If you trust it, pass trusted=[{TREE!r}].")
     return steps
 

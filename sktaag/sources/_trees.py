@@ -3,6 +3,7 @@
 from functools import cache
 
 import numpy as np
+from sklearn.ensemble import BaseEnsemble
 from sklearn.tree import DecisionTreeRegressor
 
 TREE = "sklearn.tree._tree.Tree"
@@ -23,6 +24,8 @@ def find_bad_tree(loaded, n_features=np.inf):
     reason : str
         What is wrong with it; empty if all trees are sound.
     """
+    if loaded is None or isinstance(loaded, (str, bytes, int, float)):
+        return ""
     if isinstance(loaded, dict):
         parts = list(loaded.values())
     elif isinstance(loaded, (list, tuple, set)):
@@ -33,9 +36,11 @@ def find_bad_tree(loaded, n_features=np.inf):
         return _check(loaded, n_features)
     else:
         attributes = getattr(loaded, "__dict__", {})
-        width = attributes.get("n_features_in_", np.inf)
-        # the rows are checked by the outermost estimator, and may be transformed by none that has trees
-        n_features = min(n_features, width) if "estimators_" in attributes or "tree_" in attributes else np.inf
+        own = attributes.get("n_features_in_", np.inf)
+        # an ensemble checks the width of its rows, and its trees do no more; all others check it themselves
+        n_features = min(n_features, own) if "tree_" in attributes else np.inf
+        if isinstance(loaded, BaseEnsemble):
+            n_features = own
         parts = list(attributes.values())
     return next(filter(None, (find_bad_tree(part, n_features) for part in parts)), "")
 

@@ -16,7 +16,19 @@ import pytest
 import safetensors.numpy
 import skops.io
 from numpy.testing import assert_array_equal
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.base import clone
+from sklearn.ensemble import (
+    AdaBoostRegressor,
+    BaggingRegressor,
+    ExtraTreesRegressor,
+    GradientBoostingRegressor,
+    RandomForestRegressor,
+    StackingRegressor,
+    VotingRegressor,
+)
+from sklearn.multioutput import RegressorChain
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures
 from sklearn.tree import DecisionTreeRegressor
 
 from sktaag.sources import ModelLibrary, PyramidRegressor, load_source, save_source
@@ -294,9 +306,27 @@ def test_crooked_trees_are_refused(tmp_path, nodes, reason, forest):
         load_source(tmp_path / "a.source")
 
 
-def test_straight_trees_are_not(tmp_path):
-    save_source(crooked(), tmp_path / "a.source")
-    assert_array_equal(load_source(tmp_path / "a.source").predict(X), crooked().predict(X))
+@pytest.mark.parametrize(
+    "model",
+    [
+        DecisionTreeRegressor(max_leaf_nodes=7),
+        ExtraTreesRegressor(3),
+        GradientBoostingRegressor(n_estimators=3, init=RandomForestRegressor(2)),
+        BaggingRegressor(DecisionTreeRegressor(), 3, max_features=0.5),
+        make_pipeline(PolynomialFeatures(), RandomForestRegressor(2)),
+        AdaBoostRegressor(make_pipeline(PolynomialFeatures(), DecisionTreeRegressor()), n_estimators=2),
+        StackingRegressor(
+            [(str(i), DecisionTreeRegressor(max_depth=i)) for i in range(1, 9)], RandomForestRegressor(2), cv=2
+        ),
+        VotingRegressor([("a", RandomForestRegressor(2)), ("b", DecisionTreeRegressor())]),
+        RegressorChain(DecisionTreeRegressor()),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_straight_trees_are_not(tmp_path, model):
+    model = clone(model).fit(X, X[:, :2] if isinstance(model, RegressorChain) else y)
+    save_source(model, tmp_path / "a.source")
+    assert_array_equal(load_source(tmp_path / "a.source").predict(X), model.predict(X))
 
 
 def test_a_tree_alone_is_refused(tmp_path):
