@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
+# torch's 1e-8 lets a gradient of nothing but rounding errors move a weight by the full rate, another way each time
+ADAM_EPS = 1e-6
+
 
 class BatchedAdamW:
     """AdamW for parameters whose first axis counts networks; the numbers are those of `torch.optim.AdamW` on each.
@@ -88,6 +91,6 @@ class BatchedAdamW:
             beta2=0.999,
             lr=lr,
             weight_decay=self.weight_decay,
-            eps=1e-8,
+            eps=ADAM_EPS,
             maximize=False,
         )

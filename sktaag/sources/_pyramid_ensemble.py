@@ -55,7 +55,7 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
     dropout : float or (float, float), default=0.0
         Share of hidden values set to zero in training; a range is drawn from uniformly.
     lr : float or (float, float), default=0.001
-        Learning rate of AdamW; a range is drawn from log-uniformly.
+        Learning rate of AdamW, whose eps is 1e-6; a range is drawn from log-uniformly.
     max_features : int, float, (int, int), (float, float) or None, default=None
         Number of columns of X that each network takes, chosen at random, or its ratio to all; a range is drawn from
         uniformly, so that ``(1, N)`` is "up to N". None takes all columns.
@@ -243,8 +243,7 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
         template = self._template()
         X, y = self._check_inputs(X, reset=True), template._check_y(y)
         check_consistent_length(X, y)
-        self._y_ndim = y.ndim
-        y = y.reshape(len(y), -1)
+        y_ndim, y = y.ndim, y.reshape(len(y), -1)
         self._check_params(template, y)
         device = resolve_device(self.device)
         use_bfloat16(self.mixed_precision, device)  # complains of what is no choice
@@ -255,10 +254,11 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
             checkpoint = Checkpoint(self.checkpoint, entropy, self.random_state is None, X, y, params)
             entropy = checkpoint.entropy
         ranges = {name: getattr(self, name) for name in _DRAWN}
-        self._entropy = entropy
-        self._members = [draw_member(k, y.shape[1], X.shape[1], entropy, **ranges) for k in range(self.n_models)]
-        self.target_scalers_ = [StandardScaler().fit(y[~np.isnan(y[:, j]), j : j + 1]) for j in range(y.shape[1])]
-        self._trained = self._train(X, y, entropy, device, checkpoint)
+        members = [draw_member(k, y.shape[1], X.shape[1], entropy, **ranges) for k in range(self.n_models)]
+        scalers = [StandardScaler().fit(y[~np.isnan(y[:, j]), j : j + 1]) for j in range(y.shape[1])]
+        trained = self._train(members, X, y, scalers, entropy, device, checkpoint)
+        self._members, self._trained, self._entropy, self._y_ndim = members, trained, entropy, y_ndim
+        self.target_scalers_ = scalers
         self.members_ = self._describe(names)
         self._report_diverged()
         return self
@@ -305,7 +305,7 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return _known_r2(y, predicted, sample_weight)
 
     def __len__(self):
-        check_is_fitted(self)
+        check_is_fitted(self, "members_")
         return len(self._members)
 
     def __getitem__(self, k):
@@ -351,13 +351,13 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
             if value is not None and (not isinstance(value, Integral) or value < 1):
                 raise ValueError(f"{name} must be None or a positive integer, got {value!r}.")
 
-    def _train(self, X, y, entropy, device, checkpoint):
+    def _train(self, members, X, y, scalers, entropy, device, checkpoint):
         """Train what is not finished; dict of int to Trained."""
         trained = {} if checkpoint is None else {k: v for k, v in checkpoint.read().items() if k < self.n_models}
         X = sparse_if_mostly_zero(X, device)
-        todo = [member for member in self._members if member.index not in trained]
+        todo = [member for member in members if member.index not in trained]
         chunks = plan_chunks(todo, X.shape[1], self.batch_size, self.models_per_batch, self.max_memory, device)
-        properties = [self._prepare(y[:, j], scaler, entropy, j) for j, scaler in enumerate(self.target_scalers_)]
+        properties = [self._prepare(y[:, j], scaler, entropy, j) for j, scaler in enumerate(scalers)]
         params = {name: getattr(self, name) for name in ("batch_size", "max_epochs", "patience", "weight_decay")}
         params |= {"device": device, "mixed_precision": self.mixed_precision}
         jobs = (delayed(train_chunk)(chunk, X, *properties[chunk[0].target], **params) for chunk in chunks)

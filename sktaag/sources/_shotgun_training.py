@@ -144,4 +144,4 @@ def _evaluate(net, take, valid, alive, y):
 
 def _r2(loss, y):
     spread = (y - y.mean()).square().mean().item()
-    return 1 - loss / spread if spread > 0 else float("nan")
+    return 1 - loss / spread if spread > 0 and np.isfinite(loss) else float("nan")

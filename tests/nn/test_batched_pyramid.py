@@ -4,7 +4,7 @@ import torch
 from scipy.sparse import random_array
 
 from sktaag.nn import Pyramid
-from sktaag.nn._batched_adamw import BatchedAdamW
+from sktaag.nn._batched_adamw import ADAM_EPS, BatchedAdamW
 from sktaag.nn._batched_pyramid import BatchedPyramid
 
 SHAPES = [(9, 4), (6, 5), (7, 2)]
@@ -103,7 +103,7 @@ def test_a_training_is_that_of_each_and_padding_stays_zero(x, one_by_one, batch_
             for layer in list(pyramid.children())[:-1]:
                 layer.linear.bias.requires_grad_(False)
         trained = [p for p in pyramid.parameters() if p.requires_grad]
-        theirs.append(torch.optim.AdamW(trained, lr=lr, weight_decay=0.1))
+        theirs.append(torch.optim.AdamW(trained, lr=lr, weight_decay=0.1, eps=ADAM_EPS))
     target = x.sum(1)
     for step in range(30):
         if step == 20:  # the first is finished
