@@ -149,7 +149,9 @@ class NeuralEstimator(NetParamsMixin, BaseEstimator):
             iterator_valid__batch_size=_EVALUATION_BATCH,
             verbose=0,
             **{f"module__{name}": value for name, value in module_params.items()},
-        ).initialize()
+        )
+        with isolated_seed(0, torch.device("cpu")):  # first weights are drawn, to be replaced at once
+            net.initialize()
         net.module_.load_state_dict(weights)
         net.trim_for_prediction()
         self.net_ = net

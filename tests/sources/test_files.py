@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 import pytest
 import skops.io
+import torch
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -367,3 +368,10 @@ def test_steps_that_cannot_be_kept(tmp_path, step, reason):
     with pytest.raises(TypeError, match=rf"The source cannot be kept without pickle \({reason}\)\. Build it of"):
         save_source(source, tmp_path / "a.source")
     assert not list(tmp_path.iterdir())
+
+
+def test_loading_leaves_the_generator_of_torch_alone(tmp_path):
+    save_source(PyramidRegressor((4, 3), max_epochs=1).fit(np.eye(6), np.arange(6.0)), tmp_path / "a.source")
+    before = torch.get_rng_state()
+    load_source(tmp_path / "a.source")
+    assert torch.equal(torch.get_rng_state(), before)
