@@ -83,6 +83,7 @@ def h_score(X, y, *, n_bins=None, shrinkage="auto"):
     X = X - X.mean(axis=0)
     left, singular, _ = svd(X, full_matrices=False)
     kept = singular > singular[0] * max(X.shape) * np.finfo(np.float64).eps
+    kept[len(X) - 1 :] = False  # what rounding leaves of the mean
     variances = singular[kept] ** 2 / len(X)
     if shrinkage == "auto":
         shrinkage = ledoit_wolf_shrinkage(X, assume_centered=True)

@@ -6,7 +6,7 @@ from scipy.linalg import svd
 from sktaag.model_selection._features_and_targets import check_features, check_targets
 
 
-def log_me(X, y, *, classification=False, max_iter=100, tol=1e-8):
+def log_me(X, y, *, classification=False, fit_intercept=False, max_iter=100, tol=1e-8):
     r"""Logarithm of the maximum evidence (LogME) of a Bayesian linear model, per sample.
 
     The model of [1]_ is :math:`y = Xw + \varepsilon` with :math:`w \sim N(0, \alpha^{-1} I)` and
@@ -22,11 +22,15 @@ def log_me(X, y, *, classification=False, max_iter=100, tol=1e-8):
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Features. The model has no intercept, as in the paper: centre X and y if their means say nothing.
+        Features.
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
         Numeric targets, whose evidences are averaged, or classes.
     classification : bool, default=False
         Whether y holds classes; the evidences of "is of this class" are then averaged.
+    fit_intercept : bool, default=False
+        Whether the model has an intercept, with a flat prior: the evidence is then that of what is left of X and y once
+        their means are gone, n - 1 numbers. The paper's model has none. Centring X and y by hand is not the same: the
+        model would fit the row that the centring takes away, exactly if there are as many features as rows.
     max_iter : int, default=100
         Steps of the iteration, at most.
     tol : float, default=1e-8
@@ -70,15 +74,18 @@ def log_me(X, y, *, classification=False, max_iter=100, tol=1e-8):
     """
     X = check_features(X, y)
     targets = check_targets(y, classification)
+    n_rows = len(X)
+    if fit_intercept:
+        X, targets, n_rows = X - X.mean(axis=0), targets - targets.mean(axis=0), n_rows - 1
     left, singular, _ = svd(X, full_matrices=False)
     kept = singular > singular[0] * max(X.shape) * np.finfo(np.float64).eps
+    kept[n_rows:] = False  # what rounding leaves of the mean
     if not kept.any():
-        raise ValueError("X is zero everywhere; it explains nothing.")
+        raise ValueError(f"X is {'constant' if fit_intercept else 'zero everywhere'}; it explains nothing.")
     left, strengths = left[:, kept], singular[kept] ** 2
     projected = left.T @ targets
     outside = ((targets - left @ projected) ** 2).sum(axis=0)
     totals = (targets**2).sum(axis=0)
-    n_rows = len(X)
     return float(
         np.mean(
             [

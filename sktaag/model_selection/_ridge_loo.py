@@ -69,6 +69,7 @@ def ridge_loo(X, y, *, alphas=(1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4, 1e5), 
 
     left, singular, _ = svd(X - X.mean(axis=0), full_matrices=False)
     kept = singular > singular[0] * max(X.shape) * np.finfo(np.float64).eps
+    kept[len(X) - 1 :] = False  # what rounding leaves of the mean
     left, strengths = left[:, kept], singular[kept] ** 2
     centred = targets - targets.mean(axis=0)
     projected = left.T @ centred

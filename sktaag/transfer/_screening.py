@@ -7,7 +7,6 @@ from sktaag.model_selection import h_score, log_me, ridge_loo
 from sktaag.transfer._fold_scores import fold_scores
 
 N_BINS = 5  # of a numeric target, for the H-score
-SHRINKAGE = 0.1  # likewise; the estimate of Ledoit and Wolf differs between sources, and their scores with it
 
 
 def screening_score(features, y, screen, classification):
@@ -34,10 +33,9 @@ def screening_score(features, y, screen, classification):
     features = scale(features)
     if screen == "ridge":
         return ridge_loo(features, y, classification=classification)
-    if screen == "h_score":
-        return h_score(features, y, n_bins=None if classification else N_BINS, shrinkage=SHRINKAGE)
-    targets = (y[:, None] == np.unique(y)).astype(np.float64) if classification else y
-    return log_me(features, targets - targets.mean(axis=0))  # centred, for LogME has no intercept
+    if screen == "log_me":
+        return log_me(features, y, classification=classification, fit_intercept=True)
+    return h_score(features, y, n_bins=None if classification else N_BINS)
 
 
 def cheap_head_score(features, y, head, splits, scorer, error_score):

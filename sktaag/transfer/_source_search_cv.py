@@ -65,11 +65,10 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
         One metric, as in `GridSearchCV`. None is the head's own.
     screen : {None, "log_me", "ridge", "h_score"}, int or estimator, default=None
         Cheap score by which sources and layers are pruned before any head is fitted, on standardised features:
-        `sktaag.model_selection.log_me`, `ridge_loo`, or `h_score` (at a shrinkage of 0.1, of five bins if y is
-        numeric). An integer keeps that many by `ridge_loo`. An estimator is a cheap head, such as a forest of few
-        trees, whose own score on the inner folds screens. None tries all. The score sees all rows that `fit` was
-        given and no others, so that an outer cross-validation stays honest; `best_score_` becomes a little more
-        optimistic.
+        `sktaag.model_selection.ridge_loo`, `log_me` with an intercept, or `h_score` (of five bins if y is numeric). An
+        integer keeps that many by `ridge_loo`. An estimator is a cheap head, such as a forest of few trees, whose own
+        score on the inner folds screens. None tries all. The score sees all rows that `fit` was given and no others,
+        so that an outer cross-validation stays honest; `best_score_` becomes a little more optimistic.
     n_screened : int or None, default=None
         How many pairs of source and layers pass a screen that is no integer. None is a twentieth of them, at least ten.
     baseline : bool or estimator, default=True

@@ -53,6 +53,7 @@ def test_bounds_and_order():
     wide = rng.randn(20, 50)
     labels = np.arange(20) % 3
     assert_allclose(h_score(wide, labels, shrinkage=0), 2)
+    assert_allclose(h_score(wide + 1e4, labels, shrinkage=0), 2)
     assert h_score(wide, labels) < 1.9
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.linalg import helmert
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 from sklearn.linear_model import BayesianRidge
@@ -32,6 +33,15 @@ def test_equals_the_evidence_maximised_directly(n, p, noise):
     X, y = problem(n, p, noise)
     assert_allclose(log_me(X, y, max_iter=5000, tol=1e-13), best_evidence(X, y), atol=1e-6)
     assert_allclose(log_me(X, y), best_evidence(X, y), atol=1e-4)
+
+
+@pytest.mark.parametrize(("n", "p", "noise"), [(30, 4, 1.0), (20, 19, 1.0), (20, 60, 4.0)])
+def test_intercept_has_a_flat_prior(n, p, noise):
+    X, y = problem(n, p, noise)
+    contrasts = helmert(n)  # n - 1 orthonormal combinations of rows that no intercept reaches
+    expected = best_evidence(contrasts @ X, contrasts @ y)
+    assert_allclose(log_me(X, y, fit_intercept=True), expected, atol=1e-4)
+    assert_allclose(log_me(X + 100, y - 1000, fit_intercept=True), expected, atol=1e-4)
 
 
 def test_equals_the_log_marginal_likelihood_of_scikit_learn():
@@ -115,6 +125,11 @@ def test_an_exact_fit_with_fewer_features_than_rows_is_unbounded():
 def test_refused(X, y, message):
     with pytest.raises(ValueError, match=message):
         log_me(X, y)
+
+
+def test_constant_features_are_refused_beside_an_intercept():
+    with pytest.raises(ValueError, match="X is constant; it explains nothing"):
+        log_me(np.ones((3, 2)), [1.0, 2.0, 3.0], fit_intercept=True)
 
 
 def test_a_single_class_is_refused():

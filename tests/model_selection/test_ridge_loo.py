@@ -66,6 +66,7 @@ def test_invariances():
     y = X[:, 0] + 0.1 * rng.randn(30)
     assert_allclose(ridge_loo(X[:, ::-1], y), ridge_loo(X, y))
     assert_allclose(ridge_loo(X + 7, 100 * y - 3), ridge_loo(X, y))
+    assert_allclose(ridge_loo(X + 1e4, y, alphas=1e-3), ridge_loo(X, y, alphas=1e-3), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -392,8 +392,8 @@ def test_source_with_fewer_layers_goes_without_the_deep_ones():
     ("screen", "definition"),
     [
         ("ridge", ridge_loo),
-        ("log_me", lambda X, y: log_me(X, y - y.mean())),
-        ("h_score", lambda X, y: h_score(X, y, n_bins=5, shrinkage=0.1)),
+        ("log_me", lambda X, y: log_me(X, y, fit_intercept=True)),
+        ("h_score", lambda X, y: h_score(X, y, n_bins=5)),
     ],
 )
 def test_screening_keeps_the_best_by_its_score(screen, definition):
@@ -439,11 +439,21 @@ def test_a_twentieth_is_kept_and_ten_at_least():
 
 def test_screening_of_classes():
     labels = np.where(y_numeric > 0, "high", "low")
-    for screen in ("ridge", "log_me", "h_score"):
+    for screen in ("ridge", "log_me"):
         found = search(
             [*NETWORKS, Knowing()], LogisticRegression(), screen=screen, n_screened=1, cv=3, baseline=False
         ).fit(X_numeric, labels)
         assert found.best_source_ == 5, screen
+    found = search(head=LogisticRegression(), screen="h_score", n_screened=1, cv=3).fit(X_numeric, labels)
+    features = StandardScaler().fit_transform(FrozenFeaturizer(NETWORKS[0]).fit_transform(X_numeric).astype(float))
+    assert found.screening_results_["score"][0] == pytest.approx(h_score(features, labels))
+
+
+def test_log_me_tells_layers_wider_than_the_rows_apart():
+    networks = [random_network(seed, hidden=(40, 30)) for seed in range(4)]
+    scores = search(networks, layers=[1], screen="log_me", cv=2).fit(X_numeric[:20], y_numeric[:20]).screening_results_
+    assert np.isfinite(scores["score"]).all()
+    assert len(set(scores["score"])) == 4
 
 
 def test_a_dead_layer_comes_last():
