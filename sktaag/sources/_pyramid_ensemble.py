@@ -117,12 +117,14 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
     See Also
     --------
     PyramidRegressor : One network, with more choices.
+    ModelLibrary : Keeps all networks.
     sktaag.nn.RandomPyramid : Random hidden layers.
     sktaag.transfer.FrozenFeaturizer : Takes one network: ``FrozenFeaturizer(ensemble, member=17)``.
 
     Notes
     -----
-    Only regression. The paper's three setups are in `paper_setup`.
+    Only regression. The paper's three setups are in `paper_setup`. Files are written of networks, not of the ensemble:
+    ``save_source(ensemble[17], path)``, or all of them by `ModelLibrary.add_ensemble`.
 
     References
     ----------
