@@ -245,7 +245,8 @@ def main():
     columns = ["work", "amount", "ms at full speed", "share of PyramidEnsemble's processor time"]
     markdown(title, columns, [(name, amount, ms, f"{share:.0%}") for name, amount, ms, share in limits])
     figures = {name: {"wall_s": s[0], "processor_s": s[1], "mae": mae} for name, (s, mae) in rows.items()}
-    write_json(args.json, {"arguments": vars(args), "training": figures, "bounds": limits})
+    arguments = {name: value for name, value in vars(args).items() if name != "json"}
+    write_json(args.json, {"arguments": arguments, "training": figures, "bounds": limits})
 
 
 if __name__ == "__main__":
