@@ -27,12 +27,11 @@ class EntryFingerprints(StructureTransformer):
 
     on_invalid, n_jobs, verbose, cache = "raise", None, 0, None
 
-    def __init__(self, kind, bits, counts, size, n_jobs=None):
+    def __init__(self, kind, bits, counts, size):
         self.kind = kind
         self.bits = bits
         self.counts = counts
         self.size = size
-        self.n_jobs = n_jobs
 
     def _prepare(self):
         return [str(i) for i in range(self.size)], np.dtype("float32"), False

@@ -2,6 +2,7 @@
 
 from numbers import Integral
 
+import joblib
 import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Descriptors
@@ -24,6 +25,7 @@ _KINDS = {  # XenonPy's class: (sktaag's kind, label, whether there are counts)
     "LayeredFP": ("layered", "layfp", False),
     "MHFP": ("secfp", "secfp{diameter}", False),
 }
+_BATCH = 512
 _ENTRIES = ("RDKitFP", "AtomPairFP", "TopologicalTorsionFP")  # featurizers that know `bit_per_entry`
 
 
@@ -139,19 +141,24 @@ class Fingerprints(Descriptor):
                     mols.append(reader.read(value))
                 except InvalidStructureError as error:
                     rows.append((i, value, str(error)))
-        blocks = [self._block(name, mols) for name in self._checked()] if mols else []
+        batches = [mols[i : i + _BATCH] for i in range(0, len(mols), _BATCH)]
+        # whole rows in one task: a worker that meets this room late takes its imports for a memory leak and restarts
+        tasks = (joblib.delayed(self._rows)(batch) for batch in batches)
+        blocks = joblib.Parallel(n_jobs=self.n_jobs or None)(tasks) if mols else []
         dtype = np.float64 if "DescriptorFeature" in self._checked() else np.float32
         features = np.full((len(column), len(self._labels())), np.nan, dtype)
         valid = np.setdiff1d(np.arange(len(column)), [row for row, _, _ in rows])
         if blocks:
-            features[valid] = np.hstack(blocks)
+            features[valid] = np.concatenate(blocks)
         return features, rows
 
+    def _rows(self, mols):
+        return np.hstack([self._block(name, mols) for name in self._checked()])
+
     def _block(self, name, mols):
-        n_jobs = self.n_jobs or None
         if name == "DescriptorFeature":
             mols = [Chem.AddHs(mol) for mol in mols] if self.add_Hs else mols
-            features = _Fingerprints("descriptors", dtype="float64", n_jobs=n_jobs).fit_transform(mols)
+            features = _Fingerprints("descriptors", dtype="float64").fit_transform(mols)
             known = [descriptor for descriptor, _ in Descriptors.descList]
             return features[:, [known.index(descriptor) for descriptor in self._descriptors()]]
         kind, _, counted = _KINDS[name]
@@ -159,9 +166,9 @@ class Fingerprints(Descriptor):
         # XenonPy knows bit_per_entry in bits alone, and counts each path once
         bits = 1 if counts and name == "RDKitFP" else None if counts else self.bit_per_entry
         if name in _ENTRIES and bits is not None:
-            transformer = EntryFingerprints(kind, bits, counts, self.n_bits, n_jobs=n_jobs)
+            transformer = EntryFingerprints(kind, bits, counts, self.n_bits)
         else:
-            transformer = _Fingerprints(kind, counts=counts, size=self.n_bits, radius=self.radius, n_jobs=n_jobs)
+            transformer = _Fingerprints(kind, counts=counts, size=self.n_bits, radius=self.radius)
         return transformer.fit_transform(mols)
 
     def _checked(self):
