@@ -1,7 +1,6 @@
 """Cards: what is known about a model, by itself and from whoever adds it."""
 
 import hashlib
-import json
 import re
 from numbers import Real
 
@@ -88,11 +87,6 @@ def describe_data(data):
             digest.update(str(array.shape).encode() + content)
     n_rows = data[0].shape[0] if hasattr(data[0], "shape") else len(data[0])
     return {"sha256": digest.hexdigest(), "n_rows": int(n_rows)}
-
-
-def to_json(card):
-    """One line of JSON, the same for the same card."""
-    return json.dumps(card, sort_keys=True)
 
 
 def _check_metrics(metrics):

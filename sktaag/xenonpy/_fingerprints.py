@@ -6,7 +6,6 @@ import joblib
 import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Descriptors
-from rdkit.rdBase import BlockLogs
 
 from sktaag.descriptors import Fingerprints as _Fingerprints
 from sktaag.structures import InvalidStructureError, MoleculeReader
@@ -134,13 +133,12 @@ class Fingerprints(Descriptor):
         return labels
 
     def _describe(self, column):
-        reader, mols, rows = MoleculeReader(), [], []
-        with BlockLogs():
-            for i, value in enumerate(column):
-                try:
-                    mols.append(reader.read(value))
-                except InvalidStructureError as error:
-                    rows.append((i, value, str(error)))
+        mols, rows = [], []
+        for i, mol in enumerate(MoleculeReader().read_all(column)):
+            if isinstance(mol, InvalidStructureError):
+                rows.append((i, column[i], str(mol)))
+            else:
+                mols.append(mol)
         batches = [mols[i : i + _BATCH] for i in range(0, len(mols), _BATCH)]
         # whole rows in one task: a worker that meets this room late takes its imports for a memory leak and restarts
         tasks = (joblib.delayed(self._rows)(batch) for batch in batches)
