@@ -13,11 +13,9 @@ import sktaag
 from sktaag.cache import RowCache, cache_folder, content_key, decode_rows, encode_rows
 from sktaag.structures import as_column, check_on_invalid, handle_invalid
 
-_BATCH = 512  # structures handed to one call of _featurize: large against a call, small against memory
-
 
 class StructureTransformer(TransformerMixin, BaseEstimator):
-    """A map from each structure to one row of numbers that learns nothing from the data.
+    """A map from each structure to one row of numbers, or to one object, that learns nothing from the data.
 
     A subclass has the parameters `on_invalid`, `n_jobs`, `verbose` and `cache`, and writes `_prepare` and
     `_featurize`. Everything else, the row policy first of all, is the same for all of them.
@@ -25,6 +23,7 @@ class StructureTransformer(TransformerMixin, BaseEstimator):
 
     reads_structures_ = True  # X is a column of structures; a FrozenFeaturizer knows this once it is fitted
     _not_in_rows: tuple[str, ...] = ("on_invalid", "n_jobs", "verbose", "cache")  # parameters that do not change a row
+    _batch_size = 512  # structures handed to one call of _featurize: large against a call, small against memory
 
     @abstractmethod
     def _prepare(self):
@@ -32,7 +31,10 @@ class StructureTransformer(TransformerMixin, BaseEstimator):
 
     @abstractmethod
     def _featurize(self, structures):
-        """Return the rows of a batch, (n, n_columns) ndarray or csr_array, and a list of (position, reason)."""
+        """Return the rows of a batch and a list of (position, reason).
+
+        Rows are an (n, n_columns) ndarray or csr_array, or an (n,) ndarray of objects, None where there is no row.
+        """
 
     def fit(self, X, y=None):
         """Check the parameters and the form of X; nothing is learned.
@@ -52,7 +54,7 @@ class StructureTransformer(TransformerMixin, BaseEstimator):
         check_on_invalid(self.on_invalid)
         cache_folder(self.cache)
         names, dtype, _ = self._prepare()
-        if self.on_invalid == "nan" and not np.issubdtype(dtype, np.floating):
+        if self.on_invalid == "nan" and np.dtype(dtype).kind not in "fO":  # an object can be None
             raise ValueError(
                 f'on_invalid="nan" needs a floating dtype, got {np.dtype(dtype).name}: integers have no NaN.'
             )
@@ -115,7 +117,8 @@ class StructureTransformer(TransformerMixin, BaseEstimator):
 
     def _compute(self, structures):
         """Featurize batches, in processes if asked for; returns all rows and the list of (row, reason)."""
-        batches = [structures[i : i + _BATCH] for i in range(0, len(structures), _BATCH)]
+        size = self._batch_size
+        batches = [structures[i : i + size] for i in range(0, len(structures), size)]
         featurize = self._featurize if joblib.effective_n_jobs(self.n_jobs) == 1 else self._featurize_packed
         results = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator")(
             joblib.delayed(featurize)(batch) for batch in batches
@@ -124,13 +127,14 @@ class StructureTransformer(TransformerMixin, BaseEstimator):
         _, _, sparse = self._prepare()
         with tqdm(total=len(structures), desc=type(self).__name__, unit="structure", disable=not self.verbose) as bar:
             for i, (block, failures) in enumerate(results):
-                start = i * _BATCH
+                start = i * size
                 if sparse:
                     blocks.append(block)
                 else:  # filled in place: the rows are held once
+                    block = self._unpack(block)
                     if features is None:
-                        features = np.empty((len(structures), block.shape[1]), dtype=block.dtype)
-                    features[start : start + len(batches[i])] = block.toarray() if issparse(block) else block
+                        features = np.empty((len(structures), *block.shape[1:]), dtype=block.dtype)
+                    features[start : start + len(batches[i])] = block
                 invalid += [(start + position, reason) for position, reason in failures]
                 bar.update(len(batches[i]))
         return (vstack(blocks, format="csr") if sparse else features), invalid
@@ -142,13 +146,17 @@ class StructureTransformer(TransformerMixin, BaseEstimator):
             block = to_csr(block)
         return block, failures
 
+    def _unpack(self, block):
+        """Undo what `_featurize_packed` did to dense rows."""
+        return block.toarray() if issparse(block) else block
+
     def _look_up(self, folder, structures, dtype, sparse):
         """Do as `_compute`, but only for structures that are not in the cache."""
         reasons = {}
 
         def compute(missing):
             features, invalid = self._compute(missing)
-            rows = encode_rows(features)
+            rows = self._encode(features)
             for row, reason in invalid:
                 reasons[content_key(missing[row])] = reason
                 rows[row] = None
@@ -157,7 +165,15 @@ class StructureTransformer(TransformerMixin, BaseEstimator):
         keys = [content_key(structure) for structure in structures]
         rows = RowCache(folder, self.cache_name()).rows(keys, structures, compute)
         invalid = [(i, reasons[key]) for i, key in enumerate(keys) if rows[i] is None]
-        return decode_rows(rows, len(self._names), dtype, sparse), invalid
+        return self._decode(rows, dtype, sparse), invalid
+
+    def _encode(self, features):
+        """Turn rows into a list of bytes for the cache."""
+        return encode_rows(features)
+
+    def _decode(self, rows, dtype, sparse):
+        """Undo `_encode`; None stands for an invalid row."""
+        return decode_rows(rows, len(self._names), dtype, sparse)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -188,7 +204,7 @@ def to_csr(rows):
 
 def _with_nan(features, rows):
     """Set whole rows to NaN."""
-    if not rows:
+    if not rows or features.dtype == object:  # objects of invalid rows are None already
         return features
     if isinstance(features, np.ndarray):
         features[rows] = np.nan

@@ -1,5 +1,6 @@
-"""Raw input to checked structure: SMILES, PSMILES, RDKit molecules, formulas."""
+"""Raw input to checked structure: SMILES, PSMILES, RDKit molecules, crystals, formulas."""
 
+from sktaag.structures._atoms import AtomsReader
 from sktaag.structures._canonical import canonical_smiles
 from sktaag.structures._column import as_column
 from sktaag.structures._composition import to_composition
@@ -15,6 +16,7 @@ from sktaag.structures._reader import MoleculeReader
 from sktaag.structures._repeat_unit import RepeatUnit
 
 __all__ = [
+    "AtomsReader",
     "InvalidRowsError",
     "InvalidRowsWarning",
     "InvalidStructureError",

@@ -1,0 +1,6 @@
+"""Structures to graphs for torch_geometric: atoms in space with periodic cells, molecules and polymers by bonds."""
+
+from sktaag.graphs._atom_graphs import AtomGraphs
+from sktaag.graphs._batches import graph_batches
+
+__all__ = ["AtomGraphs", "graph_batches"]
