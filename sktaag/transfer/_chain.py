@@ -4,6 +4,7 @@ import copy
 import io
 import pickle
 import warnings
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
 
+from sktaag.base import StructureTransformer
 from sktaag.nn import linear_outputs
 from sktaag.sources import PyramidEnsemble, load_source
 from sktaag.structures import InvalidRowsWarning
@@ -61,6 +63,7 @@ class Chain:
         zeros = np.zeros((1, _n_inputs(self.network)), np.float32)
         self.widths = [layer.shape[1] for layer in self._layers(zeros, "pre")]
 
+    @cached_property
     def key(self):
         """Digest of everything that decides the rows: weights, learned state and parameters of every step."""
         digest = blake2b(digest_size=16)
@@ -68,13 +71,19 @@ class Chain:
             digest.update(_state(step))
         return digest.hexdigest()
 
-    def hidden(self, X, activation):
+    def __getstate__(self):
+        # the key names versions of libraries, too, and those may be others where a pickle is opened
+        return {name: value for name, value in vars(self).items() if name != "key"}
+
+    def hidden(self, X, activation, described=None):
         """Compute the hidden layers and the prediction.
 
         Parameters
         ----------
         X : column of structures or array of shape (n_samples, n_features)
         activation : {"pre", "post"}
+        described : dict or None, default=None
+            Descriptors of the same X that other chains have computed, and where this one leaves its own.
 
         Returns
         -------
@@ -84,17 +93,17 @@ class Chain:
             Row number, value and reason of the structures that the source turns into NaN.
         """
         n_rows = X.shape[0]
-        X, valid, invalid = self._prepare(X)
+        X, valid, invalid = self._prepare(X, described)
         layers = np.full((n_rows, sum(self.widths)), np.nan, np.float32)
         if len(valid) > 0:
             layers[valid] = np.concatenate(self._layers(X, activation), axis=1)
         return layers, invalid
 
-    def _prepare(self, X):
+    def _prepare(self, X, described):
         """Run the steps before the network; rows that become NaN leave at once, for few steps can take them."""
         valid, invalid = np.arange(X.shape[0]), []
-        for step in self.steps:
-            X, rows = _transform(step, X)
+        for i, step in enumerate(self.steps):
+            X, rows = _transform(step, X) if i > 0 else self.describe(X, described)
             if rows:
                 invalid += [(int(valid[row]), value, reason) for row, value, reason in rows]
                 left = np.setdiff1d(np.arange(len(valid)), [row for row, _, _ in rows])
@@ -102,6 +111,30 @@ class Chain:
             if len(valid) == 0:
                 break
         return (X.tocsr() if issparse(X) else X), valid, invalid
+
+    def describe(self, X, described=None):
+        """Run the first step.
+
+        Parameters
+        ----------
+        X : column of structures or array of shape (n_samples, n_features)
+        described : dict or None, default=None
+            As in `hidden`.
+
+        Returns
+        -------
+        X : array, sparse matrix or DataFrame
+        invalid : list of (int, object, str)
+            Row number, value and reason of each structure that is NaN now.
+        """
+        step = self.steps[0]
+        if described is None or not isinstance(step, StructureTransformer):
+            return _transform(step, X)
+        key = (step.cache_name(), step.on_invalid, str(getattr(step, "_sklearn_output_config", None)))
+        if key not in described:
+            described[key] = _transform(step, X)
+        X, rows = described[key]
+        return X.copy(), rows  # a scaler may be allowed to work in place
 
     def _layers(self, X, activation):
         if not isinstance(self.network, torch.nn.Module):

@@ -2,7 +2,6 @@
 
 import reprlib
 from numbers import Integral
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from sktaag.cache import RowCache, cache_folder, content_key, decode_rows, encode_rows
 from sktaag.structures import InvalidRowsError, as_column, handle_invalid
 from sktaag.transfer._chain import Chain
+from sktaag.transfer._named_sources import parts_of
 
 
 class FrozenFeaturizer(TransformerMixin, BaseEstimator):
@@ -24,16 +24,19 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    source : fitted Pipeline, fitted network or ensemble, torch.nn.Module, path, or a list or dict of these
+    source : fitted Pipeline, network or ensemble, torch.nn.Module, path, or a list, dict or DataFrame of these
         A source is a whole chain: with a Pipeline that begins at structures, X is a column of structures; with a bare
         network, X is the numeric array that the network was fitted on. A path is a file written by
-        `sktaag.sources.save_source`. Several sources stand side by side; their columns are prefixed with the key of the
-        dict, the stem of the path, or the place in the list.
+        `sktaag.sources.save_source`, or a model in a `sktaag.sources.ModelLibrary`; a DataFrame is what `search` of a
+        library returns. Several sources stand side by side, each under a name: the key of the dict, property and unit
+        in the library, the stem of the path, or the place in the list.
     layers : int, list of int, "all" or "output", default=1
         Which hidden layers: k takes the last k, from L(-k) to L(-1); a list picks some of them by that number; "all"
-        takes every one; "output" is the predicted property itself (probabilities for a classifier).
-    member : int or None, default=None
+        takes every one; "output" is the predicted property itself (probabilities for a classifier). The properties that
+        several sources predict are a fingerprint in words and units.
+    member : int, list of int, "all" or None, default=None
         Which network to take, if the source is a `sktaag.sources.PyramidEnsemble` or a Pipeline that ends in one.
+        Several stand side by side; "all" leaves out those whose training diverged.
     activation : {"pre", "post"}, default="pre"
         Values before the batch norm and activation function of each layer, as in XenonPy, or after them.
     cache : None, path or joblib.Memory, default=None
@@ -82,6 +85,12 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
     >>> model = model.fit(["CCO", "CCCO", "CCCCO"], [351.0, 370.0, 391.0])
     >>> model[0].get_feature_names_out()[[0, -1]]
     array(['L(-2)_1', 'L(-1)_4'], dtype=object)
+
+    Predicted properties as features:
+
+    >>> several = FrozenFeaturizer({"boiling point (K)": source, "the same again (K)": source}, layers="output")
+    >>> several.fit(alkanes).get_feature_names_out()
+    array(['boiling point (K)', 'the same again (K)'], dtype=object)
     """
 
     def __init__(self, source, layers=1, *, member=None, activation="pre", cache=None):
@@ -108,13 +117,12 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
         if self.activation not in ("pre", "post"):
             raise ValueError(f'activation must be "pre" or "post", got {self.activation!r}.')
         cache_folder(self.cache)
-        sources = self._named_sources()
-        self._chains = {prefix: Chain(source, self.member) for prefix, source in sources.items()}
+        self._chains = {name: Chain(*part) for name, part in parts_of(self.source, self.member).items()}
         kinds = {chain.reads_structures for chain in self._chains.values()}
         if len(kinds) != 1:
             raise ValueError("Some sources take structures and some take numeric arrays; use those of one kind.")
         self.reads_structures_ = kinds.pop()
-        self._picked = {prefix: self._pick(chain, prefix) for prefix, chain in self._chains.items()}
+        self._picked = {name: self._pick(chain, name) for name, chain in self._chains.items()}
         self.n_features_in_ = 1 if self.reads_structures_ else self._check_input(X).shape[1]
         if self.reads_structures_:
             as_column(X)
@@ -136,16 +144,20 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = self._check_input(X)
         blocks, invalid = [], {}
-        for prefix, chain in self._chains.items():
-            layers, failures = self._all_layers(chain, X)
+        described = {} if len(self._chains) > 1 else None  # sources of the same descriptors compute them once
+        for name, chain in self._chains.items():
+            layers, failures = self._all_layers(chain, X, described)
             invalid |= {row: (row, value, reason) for row, value, reason in failures}
             ends = np.cumsum(chain.widths)
-            blocks += [layers[:, ends[i] - chain.widths[i] : ends[i]] for i in self._picked[prefix]]
+            blocks += [layers[:, ends[i] - chain.widths[i] : ends[i]] for i in self._picked[name]]
         handle_invalid([invalid[row] for row in sorted(invalid)], X.shape[0], "nan")
         return np.concatenate(blocks, axis=1)
 
     def get_feature_names_out(self, input_features=None):
-        """Name the columns ``L(-k)_j`` as XenonPy does, j from 1, or ``output_j``; several sources are prefixed.
+        """Name the columns ``L(-k)_j`` as XenonPy does, j from 1, or ``output_j``.
+
+        With several sources it is ``name__L(-k)_j``, and a predicted property has the name of its source, with ``_j``
+        only if the source predicts several.
 
         Parameters
         ----------
@@ -158,34 +170,23 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         names = []
-        for prefix, chain in self._chains.items():
+        for name, chain in self._chains.items():
             n_hidden = len(chain.widths) - 1
-            for i in self._picked[prefix]:
-                label = "output" if i == n_hidden else f"L(-{n_hidden - i})"
-                names += [f"{prefix}{label}_{j}" for j in range(1, chain.widths[i] + 1)]
+            for i in self._picked[name]:
+                if i == n_hidden and name and chain.widths[i] == 1:
+                    names.append(name)
+                    continue
+                label = (name or "output") if i == n_hidden else f"{name and f'{name}__'}L(-{n_hidden - i})"
+                names += [f"{label}_{j}" for j in range(1, chain.widths[i] + 1)]
         return np.asarray(names, dtype=object)
 
     def cache_name(self):
         """Name of the rows that this featurizer makes: its fitted sources and the parameters that change them."""
         check_is_fitted(self)
-        sources = {prefix: chain.key() for prefix, chain in self._chains.items()}
+        sources = {name: chain.key for name, chain in self._chains.items()}
         return f"{type(self).__name__}-{joblib.hash((sources, self._picked, self.activation))}"
 
-    def _named_sources(self):
-        if isinstance(self.source, dict):
-            named = [(f"{name}__", source) for name, source in self.source.items()]
-        elif isinstance(self.source, (list, tuple)):
-            named = [(f"{_name(source, i)}__", source) for i, source in enumerate(self.source)]
-        else:
-            named = [("", self.source)]
-        if not named:
-            raise ValueError("source is empty; at least one is needed.")
-        if len(dict(named)) < len(named):
-            names = ", ".join(prefix[:-2] for prefix, _ in named)
-            raise ValueError(f"Several sources have the same name: {names}. Name them by a dict.")
-        return dict(named)
-
-    def _pick(self, chain, prefix):
+    def _pick(self, chain, name):
         """Positions in `chain.widths` of the layers asked for, in the order of the network."""
         n_hidden = len(chain.widths) - 1
         if self.layers in ("all", "output"):
@@ -197,7 +198,7 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
             if not isinstance(depth, Integral) or not 1 <= depth <= n_hidden:
                 raise ValueError(
                     f"layers={self.layers!r} asks for hidden layer {depth!r}, counted from the last one; "
-                    f"{f'source {prefix[:-2]!r}' if prefix else 'the source'} has {n_hidden}."
+                    f"{f'source {name!r}' if name else 'the source'} has {n_hidden}."
                 )
         if len(depths) == 0:
             raise ValueError(f"layers={self.layers!r} picks no layer.")
@@ -215,23 +216,24 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
                 )
         return check_array(X, accept_sparse="csr", dtype=(np.float32, np.float64))
 
-    def _all_layers(self, chain, X):
+    def _all_layers(self, chain, X, described=None):
         """Every layer of every row, from the cache where it is known, and the rows that are invalid."""
         folder = cache_folder(self.cache)
         if folder is None:
-            return chain.hidden(X, self.activation)
+            return chain.hidden(X, self.activation, described)
         keys = _keys(X)
         failed = {}
 
         def compute(missing):
-            layers, invalid = chain.hidden(X[missing], self.activation)
+            of_missing = None if described is None else described.setdefault(tuple(missing), {})
+            layers, invalid = chain.hidden(X[missing], self.activation, of_missing)
             rows = encode_rows(layers)
             for row, _, reason in invalid:
                 failed[keys[missing[row]]] = reason
                 rows[row] = None
             return rows
 
-        cache = RowCache(folder, f"{type(self).__name__}-{self.activation}-{chain.key()}")
+        cache = RowCache(folder, f"{type(self).__name__}-{self.activation}-{chain.key}")
         try:
             rows = cache.rows(keys, list(range(X.shape[0])), compute)
         except InvalidRowsError as error:  # its row numbers are those of the missing rows, not of X
@@ -286,10 +288,6 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.no_validation = True
         return tags
-
-
-def _name(source, i):
-    return Path(source).stem if isinstance(source, (str, Path)) else f"source{i}"
 
 
 def _keys(X):

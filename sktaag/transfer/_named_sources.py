@@ -1,4 +1,4 @@
-"""The sources of a search, whatever holds them: each by a name, opened when it is needed."""
+"""Names of sources, whatever holds them: those that a search tries one by one, those that stand side by side."""
 
 from functools import partial
 from operator import getitem
@@ -13,7 +13,7 @@ from sktaag.sources import PyramidEnsemble
 
 
 def named_sources(sources):
-    """Name sources and tell how to open each.
+    """Name the sources of a search and tell how to open each.
 
     Parameters
     ----------
@@ -27,10 +27,8 @@ def named_sources(sources):
     openers : dict of callables
         By the key of a dict, the id in a library, or the place in a sequence.
     """
-    if isinstance(sources, Pipeline) and isinstance(sources[-1], PyramidEnsemble):
-        return {k: partial(_chain_of_member, sources, k) for k in _trained(sources[-1])}
-    if isinstance(sources, PyramidEnsemble):
-        return {k: partial(getitem, sources, k) for k in _trained(sources)}
+    if _ensemble_of(sources) is not None:
+        return {k: partial(_member, sources, k) for k in _trained(sources)}
     if isinstance(sources, (str, Path, Pipeline, torch.nn.Module)) or not hasattr(sources, "__len__"):
         raise TypeError(
             "sources must be a list, dict, ensemble, sequence or DataFrame of sources, got "
@@ -39,20 +37,94 @@ def named_sources(sources):
     if len(sources) == 0:
         raise ValueError("sources is empty; at least one is needed.")
     if isinstance(sources, pd.DataFrame):
-        if not {"id", "source"} <= set(sources.columns):
-            raise ValueError(
-                'A DataFrame of sources must have the columns "id" and "source", as ModelLibrary.search returns them, '
-                f"got {', '.join(map(repr, sources.columns))}."
-            )
-        sources = dict(zip(sources["id"], sources["source"], strict=True))
+        sources = dict(zip(*_check_library_rows(sources), strict=True))
     names = list(sources) if isinstance(sources, dict) else range(len(sources))
     return {name: partial(getitem, sources, name) for name in names}
 
 
-def _trained(ensemble):
+def parts_of(source, member):
+    """List what stands side by side in the `source` of a `FrozenFeaturizer`.
+
+    Parameters
+    ----------
+    source, member : object
+        Its parameters.
+
+    Returns
+    -------
+    parts : dict of (source, int or None)
+        Source and member by their name, which is what the column of a predicted property is called: key of the dict,
+        property and unit in a library, property and number of the network in an ensemble, stem of a path, place in a
+        list. A single source has the name "".
+
+    Raises
+    ------
+    ValueError
+        If there is no source, or two have the same name.
+    """
+    if isinstance(source, pd.DataFrame):
+        _, paths = _check_library_rows(source)
+        named = [(name, (path, None)) for name, path in zip(_card_names(source), paths, strict=True)]
+    elif isinstance(source, dict):
+        named = [(str(name), (one, member)) for name, one in source.items()]
+    elif isinstance(source, (list, tuple)):
+        stems = [Path(one).stem if isinstance(one, (str, Path)) else f"source{i}" for i, one in enumerate(source)]
+        named = [(stem, (one, member)) for stem, one in zip(stems, source, strict=True)]
+    elif _ensemble_of(source) is not None and (isinstance(member, (list, tuple, np.ndarray)) or member == "all"):
+        named = _named_members(source, member)
+    else:
+        named = [("", (source, member))]
+    if not named:
+        raise ValueError("source is empty; at least one is needed.")
+    if len(dict(named)) < len(named):
+        names = ", ".join(name for name, _ in named)
+        raise ValueError(f"Several sources have the same name: {names}. Name them by a dict.")
+    return dict(named)
+
+
+def _check_library_rows(frame):
+    if not {"id", "source"} <= set(frame.columns):
+        raise ValueError(
+            'A DataFrame of sources must have the columns "id" and "source", as ModelLibrary.search returns them, '
+            f"got {', '.join(map(repr, frame.columns))}."
+        )
+    return frame["id"].tolist(), frame["source"].tolist()
+
+
+def _card_names(frame):
+    """Property and unit of each model, with its id where that is not enough to tell it from another one."""
+    names = []
+    for card in frame.to_dict("records"):
+        name, unit = card.get("property"), card.get("unit")
+        if not isinstance(name, str):  # there is no such column, or nothing in it
+            name, unit = str(card["id"]), None
+        names.append(f"{name} ({unit})" if isinstance(unit, str) and unit else name)
+    return [
+        f"{name} {model_id}" if names.count(name) > 1 else name
+        for name, model_id in zip(names, frame["id"], strict=True)
+    ]
+
+
+def _named_members(source, member):
+    table = _ensemble_of(source).members_["property"]
+    numbers = _trained(source) if isinstance(member, str) else [int(k) for k in member]
+    names = [table.get(k) for k in numbers]
+    return [
+        (f"{name} {k}" if isinstance(name, str) else f"member{k}", (source, k))
+        for name, k in zip(names, numbers, strict=True)
+    ]
+
+
+def _ensemble_of(source):
+    last = source[-1] if isinstance(source, Pipeline) else source
+    return last if isinstance(last, PyramidEnsemble) else None
+
+
+def _trained(source):
+    ensemble = _ensemble_of(source)
     len(ensemble)  # says so if it is not fitted
     return np.flatnonzero(ensemble.members_["best_epoch"] > 0).tolist()
 
 
-def _chain_of_member(pipeline, k):
-    return make_pipeline(*pipeline[:-1], pipeline[-1][k])
+def _member(source, k):
+    return make_pipeline(*source[:-1], source[-1][k]) if isinstance(source, Pipeline) else source[k]

@@ -27,9 +27,9 @@ from sktaag.base import StructureTransformer
 from sktaag.descriptors import Fingerprints, RareBitFilter
 from sktaag.heads import NeuralRegressor
 from sktaag.nn import Pyramid
-from sktaag.sources import PyramidClassifier, PyramidEnsemble, PyramidRegressor, load_source, save_source
+from sktaag.sources import ModelLibrary, PyramidClassifier, PyramidEnsemble, PyramidRegressor, load_source, save_source
 from sktaag.structures import InvalidRowsError, InvalidRowsWarning, _reader
-from sktaag.transfer import FrozenFeaturizer
+from sktaag.transfer import FrozenFeaturizer, _chain
 
 SMILES = ["C" * n + end for n in range(1, 9) for end in ("", "O", "N", "(=O)O", "OC")]
 y = np.array([10.0 * s.count("C") + 50 * s.count("O") + 30 * s.count("N") for s in SMILES])
@@ -302,6 +302,61 @@ def test_several_sources_stand_side_by_side(source, other, tmp_path):
         assert model.get_feature_names_out().tolist() == [prefix + name for prefix in prefixes for name in names]
 
 
+@pytest.mark.parametrize("layers", ["output", 1])
+def test_columns_of_a_library_query_have_names_and_units(source, other, tmp_path, layers):
+    library = ModelLibrary(tmp_path)
+    for one, prop, unit in [(source, "heat capacity", "J/kg/K"), (other, "log P", None), (source, "density", "g/mL")]:
+        library.add(one, property=prop, material="molecule", unit=unit)
+    found = library.search().sort_values("property")
+    model = FrozenFeaturizer(found, layers).fit(TARGET)
+    names = ["density (g/mL)", "heat capacity (J/kg/K)", "log P"]
+    widths = FrozenFeaturizer(source, layers).fit(TARGET).get_feature_names_out()
+    expected = names if layers == "output" else [f"{name}__{column}" for name in names for column in widths]
+    assert model.get_feature_names_out().tolist() == expected
+    blocks = [FrozenFeaturizer(one, layers).fit_transform(TARGET) for one in (source, source, other)]
+    assert_array_equal(model.transform(TARGET), np.hstack(blocks))
+    frame = clone(model).set_output(transform="pandas").fit_transform(TARGET)
+    assert frame.columns.tolist() == expected
+
+    library.add(other, property="density", unit="g/mL")
+    found = library.search(property=["density", "log P"])
+    names = FrozenFeaturizer(found, "output").fit(TARGET).get_feature_names_out()
+    ids = found.loc[found["property"] == "density", "id"]
+    assert set(names) == {"log P", *(f"density (g/mL) {model_id}" for model_id in ids)}
+    bare = FrozenFeaturizer(found[["id", "source"]], "output").fit(TARGET)
+    assert bare.get_feature_names_out().tolist() == found["id"].tolist()
+    with pytest.raises(ValueError, match=r'must have the columns "id" and "source".* got \'id\''):
+        FrozenFeaturizer(found[["id"]]).fit(TARGET)
+
+
+def test_names_of_predicted_properties(source, other, tmp_path):
+    save_source(other, tmp_path / "melting.source")
+    two = make_pipeline(Fingerprints(size=32), network()).fit(SMILES, np.column_stack([y, -y]))
+    for sources, names in [
+        ({"boiling point (K)": source, "both": two}, ["boiling point (K)", "both_1", "both_2"]),
+        ([source, tmp_path / "melting.source"], ["source0", "melting"]),
+        (source, ["output_1"]),
+    ]:
+        assert FrozenFeaturizer(sources, "output").fit(TARGET).get_feature_names_out().tolist() == names
+
+
+def test_several_members_of_an_ensemble(tmp_path):
+    steps = make_pipeline(Fingerprints(counts=True, size=64), PyramidEnsemble(4, WIDTHS, max_epochs=2, random_state=0))
+    steps.fit(SMILES, pd.DataFrame({"density": y, "melting": -y}))
+    chains = [make_pipeline(steps[0], steps[1][k]) for k in range(4)]
+    for member, numbers in [("all", [0, 1, 2, 3]), ([2, 0], [2, 0]), (np.array([3]), [3])]:
+        model = FrozenFeaturizer(steps, "output", member=member).fit(TARGET)
+        expected = [FrozenFeaturizer(chains[k], "output").fit_transform(TARGET) for k in numbers]
+        assert_array_equal(model.transform(TARGET), np.hstack(expected))
+        names = [f"{['density', 'melting'][k % 2]} {k}" for k in numbers]
+        assert model.get_feature_names_out().tolist() == names
+    steps[1].members_.loc[1, "best_epoch"] = 0  # what a network has whose training diverged
+    assert len(FrozenFeaturizer(steps, "output", member="all").fit(TARGET).get_feature_names_out()) == 3
+    ensemble = PyramidEnsemble(2, WIDTHS, max_epochs=1).fit(X_numeric, X_numeric[:, 0])
+    names = FrozenFeaturizer(ensemble, "output", member="all").fit(X_numeric).get_feature_names_out()
+    assert names.tolist() == ["member0", "member1"]
+
+
 def test_member_of_an_ensemble():
     ensemble = PyramidEnsemble(4, WIDTHS, max_epochs=2, random_state=0).fit(X_numeric, X_numeric[:, 0])
     for k in (0, 3, -1):
@@ -453,12 +508,12 @@ class Logged(StructureTransformer):
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_a_search_reads_each_structure_once_for_each_source(tmp_path, n_jobs):
-    def logged(name, random_state):
-        source = make_pipeline(Logged(tmp_path / name), network(random_state)).fit(SMILES, y)
+    def logged(name, letters):
+        source = make_pipeline(Logged(tmp_path / name, letters), network(0)).fit(SMILES, y)
         (tmp_path / name).unlink()
         return source
 
-    sources = {name: logged(name, i) for i, name in enumerate(["one", "two"])}
+    sources = {"one": logged("one", "CNO"), "two": logged("two", "CO")}
     model = make_pipeline(FrozenFeaturizer(sources, cache=tmp_path / "cache"), Ridge())
     grid = {
         "frozenfeaturizer__layers": [1, "all", "output"],
@@ -473,6 +528,33 @@ def test_a_search_reads_each_structure_once_for_each_source(tmp_path, n_jobs):
     found.predict(TARGET)
     for name in sources:
         assert sorted((tmp_path / name).read_text().split()) == sorted(TARGET)
+
+
+@pytest.mark.parametrize("with_cache", [False, True])
+def test_sources_of_the_same_descriptors_compute_them_once(source, tmp_path, parsed, with_cache):
+    twin = make_pipeline(clone(source[0]), StandardScaler(copy=False), network(3)).fit(SMILES, y)
+    expected = np.hstack([FrozenFeaturizer(one).fit_transform(TARGET) for one in (source, twin, source)])
+    parsed.clear()
+    model = FrozenFeaturizer({"a": source, "b": twin, "c": source}, cache=tmp_path if with_cache else None)
+    assert_array_equal(model.fit_transform(TARGET), expected)
+    assert sorted(parsed) == sorted(TARGET)
+    other = make_pipeline(Fingerprints(size=64), network(4)).fit(SMILES, y)
+    parsed.clear()
+    FrozenFeaturizer([source, other, twin]).fit_transform(TARGET)
+    assert len(parsed) == 2 * len(TARGET)
+
+
+def test_weights_are_hashed_once(source, tmp_path, monkeypatch):
+    hashed, of_state = [], _chain._state
+    monkeypatch.setattr(_chain, "_state", lambda step: hashed.append(step) or of_state(step))
+    model = FrozenFeaturizer(source, cache=tmp_path).fit(TARGET)
+    features = model.transform(TARGET)
+    n_hashed = len(hashed)
+    assert_array_equal(model.transform(TARGET), features)
+    assert len(hashed) == n_hashed > 0
+    # a pickle may be opened by other versions of the libraries, whose rows are others
+    assert_array_equal(pickle.loads(pickle.dumps(model)).transform(TARGET), features)
+    assert len(hashed) == 2 * n_hashed
 
 
 def test_without_cache_each_fold_reads_again(source, parsed):
@@ -570,7 +652,7 @@ from pathlib import Path
 import numpy as np
 from sktaag.sources import load_source
 from sktaag.structures import _reader
-from sktaag.transfer import FrozenFeaturizer
+from sktaag.transfer import FrozenFeaturizer, _chain
 
 def to_mol(structure):
     raise AssertionError("read again")
