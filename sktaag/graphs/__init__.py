@@ -2,5 +2,6 @@
 
 from sktaag.graphs._atom_graphs import AtomGraphs
 from sktaag.graphs._batches import graph_batches
+from sktaag.graphs._molecule_graphs import MoleculeGraphs
 
-__all__ = ["AtomGraphs", "graph_batches"]
+__all__ = ["AtomGraphs", "MoleculeGraphs", "graph_batches"]

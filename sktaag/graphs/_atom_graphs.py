@@ -143,7 +143,7 @@ class AtomGraphs(GraphTransformer):
 
     def _graph(self, structure):
         atoms = self._reader().read(structure)
-        centre, neighbor, shift, length = self._edges(atoms)
+        neighbor, centre, shift = self._edges(atoms)
         values = {
             "z": atoms.numbers.astype(np.int64),
             "pos": atoms.positions.astype(np.float64),
@@ -155,6 +155,7 @@ class AtomGraphs(GraphTransformer):
         return Data(**{k: torch.from_numpy(v) for k, v in (values | _results(atoms)).items()})
 
     def _edges(self, atoms):
+        """Return neighbours, centres and shifts, sorted by centre and then by length."""
         cell = np.array(atoms.cell.complete()) if atoms.pbc.any() else np.zeros((3, 3))
         neighbors = vesin.NeighborList(cutoff=float(self.cutoff), full_list=True)
         i, j, images, length = neighbors.compute(atoms.positions, cell, atoms.pbc, "ijSd")
@@ -171,7 +172,7 @@ class AtomGraphs(GraphTransformer):
             last = np.minimum(first + self.max_neighbors, np.searchsorted(i, i, side="right")) - 1
             kept = length <= length[last] + _TIE
             i, j, images, length = i[kept], j[kept], images[kept], length[kept]
-        return i, j, images @ cell, length
+        return j, i, images @ cell
 
     def _reader(self):
         return AtomsReader(self.n_conformers, self.random_state, self.polymer, self.n_units)

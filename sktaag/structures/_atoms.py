@@ -128,12 +128,14 @@ def _from_pymatgen(structure):
                 f"is disordered: site {i} holds {site.species}. Choose one element for each site, as pymatgen's "
                 "OrderDisorderedStructureTransformation does"
             )
-    numbers = [getattr(site.specie, "Z", 0) for site in structure.sites]
-    if any(not isinstance(number, Integral) for number in numbers) or any(
-        type(site.specie).__name__ == "DummySpecies" for site in structure.sites
-    ):
-        numbers = [0 if type(site.specie).__name__ == "DummySpecies" else site.specie.Z for site in structure.sites]
+    numbers = [_atomic_number(site.specie) for site in structure.sites]
     lattice = getattr(structure, "lattice", None)
     if lattice is None:
         return Atoms(numbers, structure.cart_coords)
     return Atoms(numbers, structure.cart_coords, cell=lattice.matrix, pbc=lattice.pbc)
+
+
+def _atomic_number(species):
+    from pymatgen.core import DummySpecies
+
+    return 0 if isinstance(species, DummySpecies) else species.Z  # a dummy's Z is a hash

@@ -8,6 +8,8 @@ from rdkit import Chem
 
 from sktaag.structures._invalid import InvalidStructureError
 
+_UNIT, _PLACE = "_unit", "_place"  # properties of atoms: where they stand in a chain of units
+
 
 def attachment_points(mol):
     """Return the ``*`` atoms of a molecule, a list of rdkit.Chem.Atom."""
@@ -111,8 +113,34 @@ class RepeatUnit:
         rules.removeDefiningBondStereo = True  # a terminal =CH2 has no stereochemistry
         return Chem.RemoveHs(_tidy(chain), rules)
 
+    def chain(self, n_units=3):
+        """Write `n_units` units in a row as `oligomer` does, and say where each atom stands.
+
+        The inner units of three or more see what they see in an endless chain.
+
+        Parameters
+        ----------
+        n_units : int, default=3
+
+        Returns
+        -------
+        mol : rdkit.Chem.Mol
+        places : list of (int, int)
+            For each atom, the number of its unit from 0 and its number within the unit.
+
+        Examples
+        --------
+        >>> mol, places = RepeatUnit("*CO*").chain(2)
+        >>> Chem.MolToSmiles(mol), places
+        ('COCO', [(0, 1), (0, 2), (1, 1), (1, 2)])
+        """
+        mol = self.oligomer(n_units)
+        return mol, [(atom.GetIntProp(_UNIT), atom.GetIntProp(_PLACE)) for atom in mol.GetAtoms()]
+
     def _labelled(self):
         mol = Chem.MolFromSmiles(self.psmiles)
+        for atom in mol.GetAtoms():
+            atom.SetIntProp(_PLACE, atom.GetIdx())
         for isotope, star in enumerate(attachment_points(mol), start=1):
             star.SetIsotope(isotope)
         return mol
@@ -165,6 +193,8 @@ def _join(segments, closed):
     pieces = []
     for i, segment in enumerate(segments):
         piece = Chem.Mol(segment)
+        for atom in piece.GetAtoms():
+            atom.SetIntProp(_UNIT, i)
         last = i == len(segments) - 1
         # atom maps from 1 name the bonds to be made; 0 leaves an end open
         bonds = {1: i or (len(segments) if closed else 0), 2: len(segments) * closed if last else i + 1}
