@@ -1,0 +1,94 @@
+"""Source networks of the benchmarks on transfer: trained once without the structures of the targets, kept on disk."""
+
+import hashlib
+import sys
+import time
+
+from _transfer_tasks import SOURCES, descriptor, names, training_rows
+from joblib import Memory
+from sklearn.metrics import mean_absolute_error, r2_score
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+
+from sktaag.sources import ModelLibrary, PyramidRegressor
+
+SHAPES = ((256, 128, 64), (200, 60), (384, 160, 80, 40))  # another one for each seed
+
+
+def network(seed):
+    """Return an unfitted pyramid; another seed has another shape."""
+    return PyramidRegressor(
+        SHAPES[seed % len(SHAPES)],
+        dropout=0.1,
+        criterion="huber",
+        lr=0.002,
+        batch_size=128,
+        max_epochs=60,
+        patience=10,
+        random_state=seed,
+    )
+
+
+def source_library(cache, tasks, *, tables=None, n_seeds=1, max_rows=6000):
+    """Train what is missing and return the sources: ``{property: [source, ...]}``, one for each seed.
+
+    A tenth of the rows is held out for the scores on the card.
+
+    Parameters
+    ----------
+    cache : pathlib.Path
+        Folder for tables, descriptors and the library.
+    tasks : list of Task
+        No structure of any of them is left in any source.
+    tables : list of str or None
+        Names in `SOURCES`; None is all.
+    n_seeds : int
+        Networks for each property.
+    max_rows : int
+        Rows of each table, at most, drawn at random.
+
+    Returns
+    -------
+    sources : dict of list of Pipeline
+    cards : dict of list of dict
+        Their cards: rows, scores on held-out rows, time.
+    """
+    memory = Memory(cache / "tables", verbose=0)
+    without = {name for task in tasks for name in memory.cache(names)(task.X)}
+    group = hashlib.sha256("\n".join([*sorted(without), str(max_rows)]).encode()).hexdigest()[:12]
+    library = ModelLibrary(cache / "library")
+    known = {(model.property, model.name): model.id for model in library.search(name=f"{group}-*").itertuples()}
+    sources, cards = {}, {}
+    for property in tables or SOURCES:
+        missing = [seed for seed in range(n_seeds) if (property, f"{group}-{seed}") not in known]
+        if missing:
+            X, y, n_left_out = training_rows(SOURCES[property], without, memory, max_rows=max_rows)
+            for seed in missing:
+                name = f"{group}-{seed}"
+                known[property, name] = _train(library, property, name, seed, X, y, n_left_out, cache)
+        ids = [known[property, f"{group}-{seed}"] for seed in range(n_seeds)]
+        sources[property] = [library.get(model_id) for model_id in ids]
+        cards[property] = [library.card(model_id) for model_id in ids]
+    return sources, cards
+
+
+def _train(library, property, name, seed, X, y, n_left_out, cache):
+    train, test = train_test_split(range(len(X)), test_size=0.1, random_state=seed)
+    source = make_pipeline(*(step for _, step in descriptor(cache / "descriptors").steps), network(seed))
+    start = time.perf_counter()
+    source.fit(X[train], y[train])
+    seconds = time.perf_counter() - start
+    predicted = source.predict(X[test])
+    metrics = {"r2": float(r2_score(y[test], predicted)), "mae": float(mean_absolute_error(y[test], predicted))}
+    print(f"{property} {seed}: {len(train)} rows, R2 {metrics['r2']:.2f}, {seconds:.1f} s", file=sys.stderr, flush=True)
+    return library.add(
+        source,
+        property=property,
+        material=SOURCES[property].material,
+        descriptor="morgan, shares",
+        name=name,
+        metrics=metrics,
+        split=f"a tenth at random, seed {seed}; {n_left_out} structures of targets left out",
+        data=(X[train], y[train]),
+        wall_time=seconds,
+    )

@@ -1,0 +1,309 @@
+"""Targets and sources of the benchmarks on transfer: few measured rows here, large tables there.
+
+A target is a `Task`. A source table is a `SourceTable`; `training_rows` gives its rows without the structures of the
+targets. All structures are read as one unit joined to itself, so that it does not matter how a repeat unit is written.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from rdkit.Chem.Descriptors import MolWt
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer
+
+from sktaag import datasets
+from sktaag.descriptors import Fingerprints
+from sktaag.structures import InvalidStructureError, MoleculeReader, canonical_smiles, to_mol
+
+
+def descriptor(cache=None):
+    """Counts of atom environments in the joined repeat unit as shares of all: for quantities that do not grow."""
+    fingerprints = Fingerprints("morgan", counts=True, size=2048, polymer="cyclic", sparse=True, cache=cache)
+    return make_pipeline(fingerprints, Normalizer("l1"))
+
+
+@dataclass(frozen=True)
+class Task:
+    """One target: structures, measured values, and which sources would give the answer away.
+
+    Parameters
+    ----------
+    name : str
+    X : ndarray of shape (n_samples,)
+        Structures.
+    y : ndarray of shape (n_samples,)
+        In `unit`, or its natural logarithm if the unit says so.
+    unit : str
+    without : tuple of str
+        Names of source tables that hold the same quantity at the same fidelity; they are no sources for this target.
+    """
+
+    name: str
+    X: np.ndarray = field(repr=False)
+    y: np.ndarray = field(repr=False)
+    unit: str
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """One property with plenty of data.
+
+    Parameters
+    ----------
+    fetch : callable
+        Returns a Bunch, or one with several targets of which `column` is taken.
+    material : {"polymer", "molecule"}
+    scale : {"", "log", "log10", "per atom", "per gram"}
+        What the network learns: the value, its logarithm, or a share of an extensive quantity.
+    column : str or None
+    """
+
+    fetch: Callable
+    material: str
+    scale: str = ""
+    column: str | None = None
+
+    def rows(self):
+        """Return structures, values as the network learns them, and the unit."""
+        bunch = self.fetch()
+        names = list(bunch.target_names)
+        i = names.index(self.column) if self.column else 0
+        y = np.asarray(bunch.target, dtype=float)
+        y = y[:, i] if y.ndim == 2 else y
+        X, kept = np.asarray(bunch.data, dtype=object), np.isfinite(y)
+        if self.scale in ("log", "log10"):
+            kept &= y > 0
+        X, y = X[kept], y[kept]
+        unit = bunch.target_units[i]
+        if self.scale in ("log", "log10"):
+            return X, np.log(y) if self.scale == "log" else np.log10(y), f"{self.scale}({unit})"
+        if self.scale:
+            return X, y / size_of(X, self.scale), f"{unit} {self.scale}"
+        return X, y, unit
+
+
+def size_of(X, scale):
+    """Heavy atoms or molar mass of each structure; the ends of a repeat unit weigh nothing."""
+    mols = [to_mol(structure) for structure in X]
+    if scale == "per atom":
+        return np.array([mol.GetNumHeavyAtoms() for mol in mols])
+    return np.array([MolWt(mol) for mol in mols])
+
+
+def _radonpy(column, scale=""):
+    return SourceTable(datasets.fetch_radonpy, "polymer", scale, column)
+
+
+def _graphmt(name, scale=""):
+    return SourceTable(partial(datasets.fetch_polygraphmt, name), "polymer", scale)
+
+
+def _khazana(name):
+    return SourceTable(partial(datasets.fetch_khazana, name), "polymer")
+
+
+def _open_polymer(column):
+    return SourceTable(datasets.fetch_open_polymer_2025, "polymer", "", column)
+
+
+def _qm9(column, scale=""):
+    return SourceTable(datasets.fetch_qm9_slice, "molecule", scale, column)
+
+
+def _chemml(column, scale=""):
+    return SourceTable(datasets.fetch_chemml_10k, "molecule", scale, column)
+
+
+def _gas(column):
+    return SourceTable(partial(datasets.fetch_polyverse, "gas_transport"), "polymer", "", column)
+
+
+def _bicerano(column):
+    return SourceTable(partial(datasets.fetch_polymer_tg, "bicerano_md"), "polymer", "", column)
+
+
+SOURCES = {
+    "heat capacity, RadonPy": _radonpy("Cp"),
+    "heat capacity, MD": SourceTable(partial(datasets.fetch_polymer_heat_capacity, "md"), "polymer"),
+    "heat capacity, group contributions": _graphmt("CP_GC"),
+    "heat capacity, liquids": SourceTable(
+        partial(datasets.load_liquid_heat_capacities, basis="molar"), "molecule", "per gram"
+    ),
+    "heat capacity, QM9": _qm9("cv", "per gram"),
+    "thermal conductivity, RadonPy": _radonpy("thermal_conductivity"),
+    "thermal conductivity, NEMD": _graphmt("TC_MD"),
+    "thermal conductivity, Open Polymer": _open_polymer("thermal_conductivity"),
+    "thermal conductivity, liquids": SourceTable(datasets.load_liquid_thermal_conductivity, "molecule"),
+    "thermal diffusivity, RadonPy": _radonpy("thermal_diffusivity", "log"),
+    "thermal diffusivity, MD": _graphmt("TD_MD", "log"),
+    "density, measured": _graphmt("RHO_EXP"),
+    "density, MD": _graphmt("RHO_MD"),
+    "density, RadonPy": _radonpy("density"),
+    "density, Open Polymer": _open_polymer("density"),
+    "density, organics": _chemml("density"),
+    "density, liquids": SourceTable(partial(datasets.fetch_chedl, "physical_constants"), "molecule", "", "density"),
+    "glass transition, measured": _graphmt("TG_EXP"),
+    "glass transition, MD": _graphmt("TG_MD"),
+    "glass transition, OPLS": _bicerano("glass_transition_md"),
+    "melting point, measured": _graphmt("TM_EXP"),
+    "melting point, molecules": SourceTable(datasets.load_melting_points, "molecule"),
+    "boiling point, molecules": SourceTable(datasets.load_boiling_points, "molecule"),
+    "critical temperature, molecules": SourceTable(datasets.load_critical_temperatures, "molecule"),
+    "refractive index, RadonPy": _radonpy("refractive_index"),
+    "refractive index, MD": _graphmt("RI_MD"),
+    "refractive index, DFT": _khazana("Nc"),
+    "refractive index, organics": _chemml("refractive_index"),
+    "refractive index, liquids": SourceTable(datasets.load_refractive_indices, "molecule"),
+    "dielectric constant, DFT": _khazana("EPS"),
+    "dielectric constant, RadonPy": _radonpy("static_dielectric_const", "log"),
+    "dielectric constant, MD": _graphmt("DC_MD", "log"),
+    "permittivity, liquids": SourceTable(datasets.load_permittivities, "molecule", "log"),
+    "polarizability, polymers": _graphmt("ALPHA_DFT", "per atom"),
+    "polarizability, monomers": _radonpy("qm_polarizability_monomer", "per atom"),
+    "polarizability, QM9": _qm9("alpha", "per atom"),
+    "polarizability, organics": _chemml("polarizability", "per atom"),
+    "free volume, Open Polymer": _open_polymer("free_volume_fraction"),
+    "expansion, RadonPy": _radonpy("volume_expansion"),
+    "compressibility, RadonPy": _radonpy("compressibility", "log"),
+    "bulk modulus, RadonPy": _radonpy("bulk_modulus", "log"),
+    "bulk modulus, MD": _graphmt("BULK_MD"),
+    "shear modulus, MD": _graphmt("SHEAR_MD"),
+    "Young's modulus, MD": _graphmt("YOUNG_MD"),
+    "self-diffusion, RadonPy": _radonpy("self-diffusion", "log"),
+    "viscosity, MD": _graphmt("VISC_MD", "log"),
+    "viscosity, liquids": SourceTable(datasets.load_liquid_viscosities, "molecule"),
+    "radius of gyration, MD": _graphmt("RG_MD", "log"),
+    "band gap, polymers": _graphmt("BANDGAP_DFT"),
+    "band gap, chains": _khazana("Egc"),
+    "band gap, bulk": _khazana("Egb"),
+    "band gap, QM9": _qm9("gap"),
+    "HOMO, polymers": _graphmt("HOMO_DFT"),
+    "LUMO, polymers": _graphmt("LUMO_DFT"),
+    "ionization energy, DFT": _khazana("Ei"),
+    "electron affinity, DFT": _khazana("Eea"),
+    "atomization energy, DFT": _khazana("Eat"),
+    "atomization energy, QM9": _qm9("u0_atom", "per atom"),
+    "zero-point energy, QM9": _qm9("zpve", "per atom"),
+    "dipole moment, polymers": _graphmt("MU_DFT"),
+    "dipole moment, QM9": _qm9("mu"),
+    "crystallization tendency": _khazana("Xc"),
+    "charge injection barrier": SourceTable(partial(datasets.fetch_polyverse, "charge_injection_barrier"), "polymer"),
+    "oxygen permeability, measured": _gas("p_exp_O2"),
+    "oxygen permeability, simulated": _gas("p_sim_O2"),
+    "oxygen solubility, simulated": _gas("s_sim_O2"),
+    "heat of vaporization, molecules": SourceTable(datasets.load_heats_of_vaporization, "molecule", "per gram"),
+    "surface tension, molecules": SourceTable(datasets.load_surface_tensions, "molecule"),
+    "solubility in water": SourceTable(datasets.fetch_esol, "molecule"),
+    "lipophilicity": SourceTable(datasets.fetch_lipophilicity, "molecule"),
+    "hydration energy, simulated": SourceTable(
+        partial(datasets.fetch_freesolv, "database"), "molecule", "", "hydration_md"
+    ),
+}
+
+
+def linear_rows(X):
+    """Which structures are molecules or repeat units whose two ends can be joined."""
+    read = MoleculeReader(polymer="cyclic").read_all(X)
+    return np.array([not isinstance(mol, InvalidStructureError) for mol in read], dtype=bool)
+
+
+def training_rows(table, without, memory, *, max_rows=6000, seed=0):
+    """Rows of a source table that no target shares, at most `max_rows` of them, drawn at random.
+
+    Parameters
+    ----------
+    table : SourceTable
+    without : set of str
+        Names of the structures of all targets, as `names` gives them.
+    memory : joblib.Memory
+        Keeps what is read of each table.
+    max_rows, seed : int
+
+    Returns
+    -------
+    X, y : ndarray of shape (n,)
+    n_left_out : int
+        Rows that a target shares.
+    """
+    X, y, _ = memory.cache(_read, ignore=["table"])(table, _identity(table), max_rows, seed)
+    shared = np.isin(memory.cache(names)(X), sorted(without))
+    return X[~shared], y[~shared], int(shared.sum())
+
+
+def names(X):
+    """Name every structure, whatever its stereo labels and wherever its repeat unit begins."""
+    return canonical_smiles(X, stereo=False)
+
+
+def _identity(table):
+    call = table.fetch
+    if isinstance(call, partial):
+        return call.func.__name__, call.args, sorted(call.keywords.items()), table.scale, table.column
+    return call.__name__, table.scale, table.column
+
+
+def _read(table, identity, max_rows, seed):
+    X, y, unit = table.rows()
+    order = np.random.RandomState(seed).permutation(len(X))[: int(1.1 * max_rows)]
+    order = np.sort(order[linear_rows(X[order])][:max_rows])
+    return X[order], y[order], unit
+
+
+# ---------------------------------------------------------------- targets
+
+
+def _task(name, bunch, without=(), *, column=None, log=False, keep=None, pool=None, seed=0):
+    """Make a Task of a Bunch: one column, without gaps, one row a structure, `pool` rows drawn at random."""
+    y = np.asarray(bunch.target, dtype=float)
+    i = list(bunch.target_names).index(column) if column else 0
+    y = y[:, i] if y.ndim == 2 else y
+    X = np.asarray(bunch.data, dtype=object)
+    kept = np.isfinite(y) if keep is None else np.isfinite(y) & keep(y)
+    X, y = X[kept], y[kept]
+    order = np.arange(len(X)) if pool is None else np.sort(np.random.RandomState(seed).permutation(len(X))[:pool])
+    order = order[linear_rows(X[order])]
+    order = order[np.sort(np.unique(names(X[order]), return_index=True)[1])]
+    unit = bunch.target_units[i]
+    return Task(name, X[order], np.log(y[order]) if log else y[order], f"ln({unit})" if log else unit, tuple(without))
+
+
+TASKS = {
+    "heat capacity": lambda: _task("heat capacity", datasets.fetch_polymer_heat_capacity("exp")),
+    "refractive index": lambda: _task("refractive index", datasets.fetch_polymer_refractive_index("exp")),
+    "thermal conductivity": lambda: _task(
+        "thermal conductivity",
+        datasets.fetch_polymer_thermal_conductivity("exp"),
+        log=True,
+        keep=lambda y: (y > 0.08) & (y < 0.36),  # conducting polymers and single crystals are something else
+    ),
+    "density": lambda: _task("density", datasets.fetch_polymer_density("exp"), ["density, measured"], pool=300),
+    "glass transition": lambda: _task(
+        "glass transition",
+        datasets.fetch_polymer_tg("bicerano"),
+        ["glass transition, measured"],
+    ),
+    "oxygen permeability": lambda: _task(
+        "oxygen permeability",
+        datasets.fetch_polyverse("gas_transport"),
+        ["oxygen permeability, measured"],
+        column="p_exp_O2",
+        pool=300,
+    ),
+    "hydration energy": lambda: _task(
+        "hydration energy", datasets.fetch_freesolv("database"), column="hydration_exp", pool=300
+    ),
+    "permittivity of liquids": lambda: _task(
+        "permittivity of liquids", datasets.load_permittivities(), ["permittivity, liquids"], log=True, pool=300
+    ),
+    "surface tension of liquids": lambda: _task(
+        "surface tension of liquids", datasets.load_surface_tensions(), ["surface tension, molecules"], pool=300
+    ),
+    "thermal conductivity, RadonPy": lambda: _task(
+        "thermal conductivity, RadonPy",
+        datasets.fetch_radonpy(target="thermal_conductivity"),
+        [name for name, table in SOURCES.items() if table.fetch is datasets.fetch_radonpy],
+    ),
+}
