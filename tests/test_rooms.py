@@ -40,6 +40,7 @@ _NOT_ALLOWED = {  # third parties that a room knows nothing of
     "cache": _TORCH,
     "base": _TORCH,
     "descriptors": _TORCH,
+    "model_selection": _TORCH,
     "datasets": _TORCH,
     "testing": _TORCH,
     "nn": _CHEMISTRY | {"sklearn", "skorch"},
@@ -124,7 +125,7 @@ def loaded_by(module):
     return set(json.loads(output.stdout))
 
 
-@pytest.mark.parametrize("room", ["structures", "base", "cache", "descriptors", "datasets", "testing"])
+@pytest.mark.parametrize("room", ["structures", "base", "cache", "descriptors", "model_selection", "datasets", "testing"])
 def test_no_torch_without_a_network(room):
     assert not loaded_by(f"sktaag.{room}") & _TORCH
 
