@@ -14,6 +14,10 @@ ENTRY_POINT_GROUP = "sktaag.backbones"
 # loaded when asked for: some need an optional package
 _BUILT_IN = {
     "schnet": "sktaag.nn.backbones:SchNet",
+    "dimenet++": "sktaag.nn.backbones:DimeNetPlusPlus",
+    "visnet": "sktaag.nn.backbones:ViSNet",
+    "gine": "sktaag.nn.backbones:GINE",
+    "attentive_fp": "sktaag.nn.backbones:AttentiveFP",
 }
 
 
@@ -141,12 +145,17 @@ class Backbone(nn.Module, ABC):
         """Device of the parameters."""
         return next(self.parameters()).device
 
-    def _edges(self, batch: Any) -> tuple[Tensor, Tensor, Tensor]:
-        """Edges within the cutoff: indices (2, E), vectors (E, 3) and lengths (E,) in the dtype of the parameters."""
+    def _edges(self, batch: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Edges within the cutoff: indices (2, E), and vectors, lengths and shifts in the dtype of the parameters."""
         assert self.cutoff is not None
         vector, length = edge_vectors(batch)
         near = length <= self.cutoff  # the graph may have been made for a wider network
-        return batch.edge_index[:, near], vector[near].to(self.dtype), length[near].to(self.dtype)
+        return (
+            batch.edge_index[:, near],
+            vector[near].to(self.dtype),
+            length[near].to(self.dtype),
+            batch.edge_shift[near].to(self.dtype),
+        )
 
 
 def edge_vectors(batch: Any) -> tuple[Tensor, Tensor]:
