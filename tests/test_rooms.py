@@ -125,7 +125,9 @@ def loaded_by(module):
     return set(json.loads(output.stdout))
 
 
-@pytest.mark.parametrize("room", ["structures", "base", "cache", "descriptors", "model_selection", "datasets", "testing"])
+@pytest.mark.parametrize(
+    "room", ["structures", "base", "cache", "descriptors", "model_selection", "datasets", "testing"]
+)
 def test_no_torch_without_a_network(room):
     assert not loaded_by(f"sktaag.{room}") & _TORCH
 
