@@ -14,15 +14,15 @@ class BatchedAdamW:
     """AdamW for parameters whose first axis counts networks; the numbers are those of `torch.optim.AdamW` on each.
 
     On the CPU a step goes network by network, so that the numbers of one stay in the cache. Elsewhere it takes all at
-    once with a rate of one, and then moves each network its rate's share of that way: AdamW's step is linear in the
-    rate.
+    once; where rates differ it does so with a rate of one, and then moves each network its rate's share of that way:
+    AdamW's step is linear in the rate. No step waits for the device.
 
     Parameters
     ----------
     parameters : sequence of Tensor
         Each of shape (n_networks, ...).
-    lr : Tensor of shape (n_networks,)
-        Learning rates.
+    lr : sequence of float
+        Learning rate of each network.
     weight_decay : float
         As in AdamW.
     one_by_one : bool or None, default=None
@@ -30,16 +30,17 @@ class BatchedAdamW:
     """
 
     def __init__(
-        self, parameters: Sequence[Tensor], lr: Tensor, weight_decay: float, one_by_one: bool | None = None
+        self, parameters: Sequence[Tensor], lr: Sequence[float], weight_decay: float, one_by_one: bool | None = None
     ) -> None:
         device = parameters[0].device
         self.parameters = list(parameters)
-        self.lr = lr
+        self.lr = list(lr)
         self.weight_decay = weight_decay
         self.one_by_one = device.type == "cpu" if one_by_one is None else one_by_one
         self.fused = device.type in ("cpu", "cuda")
         self.n_steps = 0
         self.moments = [[torch.zeros_like(p) for p in self.parameters] for _ in range(2)]
+        self._share_rates()
 
     def keep(self, networks: Tensor, parameters: Sequence[Tensor]) -> None:
         """Go on with some of the networks alone.
@@ -52,8 +53,9 @@ class BatchedAdamW:
             Theirs alone.
         """
         self.parameters = list(parameters)
-        self.lr = self.lr[networks.to(self.lr.device)]
+        self.lr = [self.lr[k] for k in networks.tolist()]
         self.moments = [[tensor[networks] for tensor in moment] for moment in self.moments]
+        self._share_rates()
 
     @torch.no_grad()
     def step(self, grads: Sequence[Tensor]) -> None:
@@ -67,14 +69,19 @@ class BatchedAdamW:
         tensors = [[p.detach() for p in self.parameters], list(grads), *self.moments]
         if self.one_by_one:
             networks = zip(*(zip(*(t.unbind() for t in kind), strict=True) for kind in tensors), strict=True)
-            for lr, network in zip(self.lr.tolist(), networks, strict=True):
+            for lr, network in zip(self.lr, networks, strict=True):
                 self._step(*map(list, network), lr=lr)
+        elif len(set(self.lr)) == 1:
+            self._step(*tensors, lr=self.lr[0])
         else:
             before = [p.clone() for p in tensors[0]]
             self._step(*tensors, lr=1.0)
             for p, old in zip(tensors[0], before, strict=True):
-                p.copy_(old.lerp(p, self.lr.to(p).view(-1, *[1] * (p.ndim - 1))))
+                torch.lerp(old, p, self._shares.view(-1, *[1] * (p.ndim - 1)), out=p)
         self.n_steps += 1
+
+    def _share_rates(self) -> None:
+        self._shares = torch.tensor(self.lr, dtype=torch.float32, device=self.parameters[0].device)
 
     def _step(self, params: list[Tensor], grads: list[Tensor], first: list[Tensor], second: list[Tensor], *, lr: float):
         adamw(

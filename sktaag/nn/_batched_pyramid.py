@@ -1,6 +1,7 @@
 """Many pyramids as one computation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from sktaag.nn._pyramid import Pyramid
 from sktaag.nn._sparse_linear import _bag, _transpose
 
+_STATISTICS = ("mean", "variance")  # running ones, of each batch norm
 _MOMENTUM = 0.1  # of running statistics, as in torch.nn.BatchNorm1d
 
 
@@ -19,19 +21,16 @@ class BatchedPyramid(nn.Module):
     gives zero whatever its batch norm and activation function, so its weights on both sides have no gradient. No masks
     are needed, and a member ends as it would have ended alone.
 
-    Weights are laid out as (member, input, unit): the first one is a table of which sparse rows take bags. On the CPU
-    a batched product gains nothing over products one after the other, and these can leave the padding out.
+    Weights are laid out as (member, input, unit): the first one is a table of which sparse rows take bags. This class
+    is for the CPU, where a batched product gains nothing over products one after the other, and these can leave the
+    padding out; `sktaag.nn._batched_device_pyramid.BatchedDevicePyramid` is for the others.
 
     Parameters
     ----------
     pyramids : sequence of Pyramid
-        Members, each with one output.
+        Members of one number of outputs.
     columns : sequence of Tensor or None, default=None
         For each member the columns of x that it takes; None if all members take all of them.
-    dtype : torch.dtype, default=torch.float32
-        Of the factors of matrix products. Weights, sums and batch norm are in float32.
-    one_by_one : bool or None, default=None
-        Whether products go member by member; None decides by the device. Only in float32.
 
     Raises
     ------
@@ -44,20 +43,12 @@ class BatchedPyramid(nn.Module):
     columns: Tensor | None
     dropout: Tensor
 
-    def __init__(
-        self,
-        pyramids: Sequence[Pyramid],
-        columns: Sequence[Tensor] | None = None,
-        dtype: torch.dtype = torch.float32,
-        one_by_one: bool | None = None,
-    ) -> None:
+    def __init__(self, pyramids: Sequence[Pyramid], columns: Sequence[Tensor] | None = None) -> None:
         super().__init__()
         blocks: list[list[Any]] = [list(pyramid.children())[:-1] for pyramid in pyramids]
         kinds = {tuple((type(b.activation), hasattr(b, "normalizer")) for b in block) for block in blocks}
         if len(kinds) != 1:
             raise ValueError("The members of a batch must agree in depth, activation function and batch norm.")
-        self.dtype = dtype
-        self.one_by_one = one_by_one
         self.n_hidden = len(blocks[0])
         self.activation: nn.Module = blocks[0][0].activation if self.n_hidden else nn.Identity()
         #: Of the batch norm of each layer; empty without batch norm.
@@ -89,36 +80,37 @@ class BatchedPyramid(nn.Module):
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def forward(self, x: Tensor | Sequence[Tensor], noise: Sequence[Tensor] | None = None) -> Tensor:
+    def forward(self, x: Tensor | Sequence[Tensor], noise: Tensor | None = None) -> Tensor:
         """Run all members.
 
         Parameters
         ----------
         x : Tensor of shape (n, n_columns), or sequence of Tensor
             Batch for all members, strided or sparse CSR; or a sparse CSR one for each member, of its columns alone.
-        noise : sequence of Tensor or None, default=None
-            For each hidden layer uniform numbers of shape (n, width), in [0, 1), at least as wide as the widest member.
-            A unit of a member drops out where they are below its rate. None for no dropout. Unused in evaluation.
+        noise : Tensor of shape (n_hidden, width, n) or None, default=None
+            Uniform numbers in [0, 1), as many as the widest member has units, or more. A unit of a member drops out
+            where they are below its rate. None for no dropout. Unused in evaluation.
 
         Returns
         -------
-        Tensor of shape (n_members, n)
+        Tensor of shape (n_members, n, n_outputs)
         """
         h = self._first(x)
         for k in range(self.n_hidden + 1):
             if k > 0:
-                h = self._product(h, k)
+                h = _EachProduct.apply(h, self.weights[k], [sizes[k : k + 2] for sizes in self.sizes])
             if not self.eps or k == self.n_hidden:
                 h = h + self.biases[0 if self.eps else k][:, None]
             if k == self.n_hidden:
                 break
-            kept = self._kept(noise[k], k) if self.training and noise is not None else None
+            drops = self.training and noise is not None
+            kept = self._kept(noise[k, : h.shape[2]].T.contiguous(), k) if drops else None
             if self.eps:
                 h = self._normalize(h, kept, k)
             elif kept is not None:
                 h = h * kept
             h = self.activation(h)
-        return h[:, :, 0]
+        return h
 
     def keep(self, members: Tensor) -> None:
         """Go on with some of the members alone; its parameters are new ones.
@@ -140,58 +132,60 @@ class BatchedPyramid(nn.Module):
         statistics = [b for name, b in self.named_buffers() if name not in ("dropout", "columns")]
         return [*(parameter.data for parameter in self.parameters()), *statistics]
 
-    def member_state(self, member: int, n_batches: int = 0) -> dict[str, Tensor]:
-        """Return the state dict of one member, as `Pyramid` names it, without padding.
+    def states(self, members: Sequence[int], n_batches: Sequence[int] | None = None) -> list[dict[str, Tensor]]:
+        """Return the state dicts of some members, as `Pyramid` names them, without padding, on the CPU.
 
         Parameters
         ----------
-        member : int
-            Its number.
-        n_batches : int, default=0
-            What batch norm keeps as the number of batches that it has seen.
+        members : sequence of int
+            Their numbers.
+        n_batches : sequence of int or None, default=None
+            What batch norm of each keeps as the number of batches that it has seen; None is zero.
 
         Returns
         -------
-        dict of str to Tensor
+        list of dict of str to Tensor
         """
-        n_in, *widths = self.sizes[member]
-        state: dict[str, Tensor] = {}
-        for k, width in enumerate(widths):
-            last = k == self.n_hidden
-            name = "output" if last else f"layer_{k}.linear"
-            state[f"{name}.weight"] = self.weights[k][member, :n_in, :width].T
-            if self.eps and not last:
-                state[f"{name}.bias"] = torch.zeros(width)
-                for key, tensors in {"weight": self.gammas, "bias": self.betas}.items():
-                    state[f"layer_{k}.normalizer.{key}"] = tensors[k][member, :width]
-                for key, kind in {"running_mean": "mean", "running_var": "variance"}.items():
-                    state[f"layer_{k}.normalizer.{key}"] = getattr(self, f"{kind}_{k}")[member, :width]
-                state[f"layer_{k}.normalizer.num_batches_tracked"] = torch.tensor(n_batches)
-            else:
-                state[f"{name}.bias"] = self.biases[0 if self.eps else k][member, :width]
-            n_in = width
-        return {key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}
+        numbers = torch.as_tensor(members, device=self.weights[0].device)
+
+        def fetch(tensors: Iterable[Tensor]) -> list[Tensor]:
+            return [tensor.detach()[numbers].cpu() for tensor in tensors]
+
+        weights = fetch(weight.mT for weight in self.weights)
+        biases, gammas, betas = map(fetch, (self.biases, self.gammas, self.betas))
+        means, variances = (fetch(getattr(self, f"{kind}_{k}") for k in range(len(gammas))) for kind in _STATISTICS)
+        states = []
+        for m, (member, seen) in enumerate(zip(members, n_batches or [0] * len(members), strict=True)):
+            state: dict[str, Tensor] = {}
+            for k, (n_in, width) in enumerate(pairwise(self.sizes[member])):
+                last = k == self.n_hidden
+                name = "output" if last else f"layer_{k}.linear"
+                state[f"{name}.weight"] = weights[k][m, :width, :n_in]
+                if self.eps and not last:
+                    state[f"{name}.bias"] = torch.zeros(width)
+                    parts = {"weight": gammas, "bias": betas, "running_mean": means, "running_var": variances}
+                    for key, tensors in parts.items():
+                        state[f"layer_{k}.normalizer.{key}"] = tensors[k][m, :width]
+                    state[f"layer_{k}.normalizer.num_batches_tracked"] = torch.tensor(seen)
+                else:
+                    state[f"{name}.bias"] = biases[0 if self.eps else k][m, :width]
+            states.append({key: tensor.clone(memory_format=torch.contiguous_format) for key, tensor in state.items()})
+        return states
 
     def _first(self, x: Tensor | Sequence[Tensor]) -> Tensor:
         if isinstance(x, Tensor) and x.layout == torch.strided:
-            if self.columns is None:
-                return self._product(x.expand(len(self), -1, -1), 0)
-            rows = torch.cat([x.t(), x.new_zeros(1, len(x))])[self.columns]  # padding, -1, takes the zeros
-            return self._product(rows.transpose(1, 2), 0)
+            rows = x.expand(len(self), -1, -1) if self.columns is None else self._gather(x).mT
+            return _EachProduct.apply(rows, self.weights[0], [sizes[:2] for sizes in self.sizes])
         return _FirstBag.apply(self.weights[0], [x] if isinstance(x, Tensor) else x)
 
-    def _product(self, h: Tensor, k: int) -> Tensor:
-        if self.dtype == torch.float32 and (h.device.type == "cpu" if self.one_by_one is None else self.one_by_one):
-            return _EachProduct.apply(h, self.weights[k], [sizes[k : k + 2] for sizes in self.sizes])
-        return torch.bmm(h.to(self.dtype), self.weights[k].to(self.dtype)).float()
+    def _gather(self, x: Tensor) -> Tensor:
+        """Columns of each member, as rows: (n_members, n_columns, n)."""
+        return torch.cat([x.t(), x.new_zeros(1, len(x))])[self.columns]  # padding, -1, takes the zeros
 
-    def _kept(self, noise: Tensor, k: int) -> Tensor | None:
+    def _kept(self, noise: Tensor, k: int) -> Tensor:
         """Factors of dropout for hidden layer k: zero, or what makes up for the zeros."""
         rate = self.dropout[:, k, None, None]
-        if not rate.any():
-            return None
-        width = self.weights[k].shape[2]
-        return (noise[:, :width] >= rate).float().mul_(1 / (1 - rate))
+        return torch.where(noise >= rate, 1 / (1 - rate), 0)
 
     def _normalize(self, h: Tensor, kept: Tensor | None, k: int) -> Tensor:
         mean, variance = getattr(self, f"mean_{k}"), getattr(self, f"variance_{k}")

@@ -137,6 +137,28 @@ def resolve_hidden(
     return tuple(_width(width, in_features) for width in hidden)
 
 
+def widest_hidden(hidden: int | float | str | RandomPyramid | Sequence[int | float], in_features: int) -> int:
+    """Return the width that no hidden layer exceeds, whatever is drawn.
+
+    Parameters
+    ----------
+    hidden : int, float, sequence of these, "pyramid" or RandomPyramid
+        As in `resolve_hidden`.
+    in_features : int
+        Width of the input.
+
+    Returns
+    -------
+    int
+        0 without hidden layers.
+    """
+    if isinstance(hidden, str) and hidden == "pyramid":
+        hidden = RandomPyramid()
+    if isinstance(hidden, RandomPyramid):
+        return _width(hidden.width[1], in_features)
+    return max(resolve_hidden(hidden, in_features), default=0)
+
+
 def _width(width: object, in_features: int) -> int:
     if isinstance(width, Integral) and not isinstance(width, bool):
         if int(width) < 1:

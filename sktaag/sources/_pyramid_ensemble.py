@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from sktaag.heads._neural_regressor import _known_r2
 from sktaag.heads._torch_state import isolated_seed, resolve_device, use_bfloat16
 from sktaag.nn import RandomPyramid
+from sktaag.nn._random_pyramid import widest_hidden
 from sktaag.sources._pyramid_regressor import PyramidRegressor
 from sktaag.sources._shotgun_checkpoint import Checkpoint
 from sktaag.sources._shotgun_chunks import plan_chunks
@@ -78,17 +79,18 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Largest number of networks trained together. None leaves it to `max_memory`.
     max_memory : int or None, default=None
         Bytes that the training of networks together may take, estimated, beside X and the finished networks; a network
-        that needs more is trained alone. None is 128 MiB on the CPU, where more leaves the caches, and half of the free
-        memory on CUDA devices.
+        that needs more is trained alone. None is 128 MiB on the CPU, where more leaves the caches, and 4 GiB on CUDA
+        devices, or half of their free memory where that is less.
     checkpoint : path or None, default=None
         Folder that keeps what is finished. A `fit` that was killed goes on from there, a larger `n_models` adds to it,
         and other data, parameters or seeds are refused.
     mixed_precision : "auto" or bool, default="auto"
-        Unless False, matrix products are in bfloat16 on CUDA devices that have it; the CPU trains in float32.
+        Precision of matrix products on CUDA devices: TF32 ("auto"), bfloat16 (True) or float32 (False). All else, and
+        the CPU, is in float32.
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is one, else the CPU. A CUDA device holds X, dense.
     n_jobs : int or None, default=None
-        Number of processes that train networks side by side, as in joblib; for the CPU.
+        Number of processes that train networks side by side, as in joblib; on the CPU alone.
     random_state : int, RandomState instance or None, default=None
         Draws everything. torch's own generators are left as they were.
     verbose : int, default=0
@@ -364,7 +366,8 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
         params |= {"device": device, "mixed_precision": self.mixed_precision}
         jobs = (delayed(train_chunk)(chunk, X, *properties[chunk[0].target], **params) for chunk in chunks)
         # copy on write, for torch wants arrays that it could write to
-        parallel = Parallel(n_jobs=self.n_jobs, return_as="generator_unordered", mmap_mode="c")
+        n_jobs = self.n_jobs if device.type == "cpu" else 1
+        parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", mmap_mode="c")
         with tqdm(total=self.n_models, initial=len(trained), unit="network", disable=not self.verbose) as bar:
             for chunk, results in parallel(jobs):
                 finished = dict(zip(chunk, results, strict=True))
@@ -377,7 +380,7 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _prepare(self, y, scaler, entropy, target):
         """Return scaled targets, training rows, validation rows and shared draws of one property."""
         labelled = np.flatnonzero(~np.isnan(y))
-        draws = SharedDraws(entropy, target)
+        draws = SharedDraws(entropy, target, widest_hidden(self.hidden, self.n_features_in_))
         train, valid = np.arange(len(labelled)), np.arange(0)
         if self.early_stopping is True or (self.early_stopping == "auto" and len(labelled) >= _EARLY_STOPPING_ROWS):
             train, valid = draws.split(len(labelled), self.validation_fraction)

@@ -3,7 +3,8 @@
 import torch
 
 _CPU_MEMORY = 2**27  # bytes; on the CPU larger chunks only leave the caches
-_CUDA_SHARE = 0.5  # of what is free
+_CUDA_MEMORY = 2**32  # bytes; larger chunks keep a device no busier and are padded more
+_CUDA_SHARE = 0.5  # of what is free, at most
 _COPIES = 5  # of each weight: itself, its gradient, two moments, the best so far
 _LAYERS_KEPT = 6  # arrays of the size of a hidden layer's batch that live at once
 
@@ -18,8 +19,8 @@ def plan_chunks(members, n_features, batch_size, models_per_batch, max_memory, d
     models_per_batch : int or None
         Largest number of networks in a chunk.
     max_memory : int or None
-        Bytes that the training of a chunk may take; a single network takes what it needs. None is 128 MiB on the CPU
-        and half of the free memory on CUDA devices.
+        Bytes that the training of a chunk may take; a single network takes what it needs. None is 128 MiB on the CPU,
+        4 GiB or half of the free memory on CUDA devices.
     device : torch.device
 
     Returns
@@ -28,8 +29,9 @@ def plan_chunks(members, n_features, batch_size, models_per_batch, max_memory, d
         Each of one property, depth and activation function.
     """
     if max_memory is None:
-        cuda = device.type == "cuda"
-        max_memory = int(_CUDA_SHARE * torch.cuda.mem_get_info(device)[0]) if cuda else _CPU_MEMORY
+        max_memory = _CPU_MEMORY
+        if device.type == "cuda":
+            max_memory = min(_CUDA_MEMORY, int(_CUDA_SHARE * torch.cuda.mem_get_info(device)[0]))
     chunks, kind, sizes = [], None, []
     for member in sorted(members, key=_order):
         size = [member.n_columns(n_features), *member.hidden_sizes]
@@ -37,7 +39,7 @@ def plan_chunks(members, n_features, batch_size, models_per_batch, max_memory, d
         full = (
             kind != _kind(member)
             or len(chunks[-1]) == models_per_batch
-            or (len(chunks[-1]) + 1) * _bytes(padded, batch_size) > max_memory
+            or (len(chunks[-1]) + 1) * _bytes(padded, batch_size, member.columns is not None) > max_memory
         )
         if full:
             chunks.append([])
@@ -56,7 +58,8 @@ def _order(member):
     return (*_kind(member), *member.hidden_sizes, n_columns, member.index)
 
 
-def _bytes(sizes, batch_size):
+def _bytes(sizes, batch_size, gathers):
     """Estimate what the training of one network takes, padded to these numbers of columns and units."""
     weights = sum(n_in * n_out for n_in, n_out in zip(sizes, [*sizes[1:], 1], strict=True))
-    return 4 * (_COPIES * weights + _LAYERS_KEPT * batch_size * sum(sizes[1:]))
+    units = _LAYERS_KEPT * sum(sizes[1:]) + (sizes[0] if gathers else 0)  # a network's own columns are copied
+    return 4 * (_COPIES * weights + batch_size * units)

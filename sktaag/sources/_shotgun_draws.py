@@ -113,7 +113,7 @@ class SharedDraws:
 
     Shared batches let all networks take one slice of X; shared validation rows make their scores comparable. Noise is
     shared as uniform numbers: each network compares those of its units with its own rate. All of it depends on the
-    ensemble's seed, the property and the epoch alone.
+    ensemble's seed, the property and the epoch alone, noise also on the kind of device, which draws it.
 
     Parameters
     ----------
@@ -121,10 +121,14 @@ class SharedDraws:
         Seed of the ensemble.
     target : int
         Column of y.
+    widest : int
+        Number of units that no hidden layer of the ensemble exceeds: noise is drawn for so many, so that a network
+        sees the same whatever it is trained beside.
     """
 
-    def __init__(self, entropy, target):
+    def __init__(self, entropy, target, widest):
         self.seed = int(np.random.SeedSequence(entropy, spawn_key=(_PROPERTIES, target)).generate_state(1)[0])
+        self.widest = widest
 
     def split(self, n_rows, fraction):
         """Return row numbers for training and for validation."""
@@ -138,13 +142,11 @@ class SharedDraws:
             ends.pop()
         return np.split(order, ends)
 
-    def noise(self, epoch, batch, layer, n_rows, width):
-        """Return uniform numbers in [0, 1) of shape (n_rows, width) and dtype float32.
-
-        Those of the first units are the same for every width, so that padding does not change what a network sees.
-        """
-        rng = np.random.default_rng([self.seed, epoch, batch, layer])
-        return np.ascontiguousarray(rng.random((width, n_rows), dtype=np.float32).T)
+    def noise(self, epoch, batch, n_layers, n_rows, device):
+        """Draw uniform numbers in [0, 1) of shape (n_layers, widest, n_rows) and dtype float32 on a device."""
+        seed = np.random.SeedSequence([self.seed, epoch, batch]).generate_state(1, np.uint64)[0]
+        generator = torch.Generator(device).manual_seed(int(seed))
+        return torch.rand(n_layers, self.widest, n_rows, generator=generator, device=device)
 
 
 def _draw_columns(max_features, n_features, rng):

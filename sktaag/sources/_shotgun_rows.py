@@ -12,49 +12,55 @@ from sktaag.heads._rows import SPARSE_DENSITY, Rows
 def sparse_if_mostly_zero(X, device):
     """Return X as the networks on a device are best trained on it.
 
-    On the CPU a matrix that is mostly zeros is sparse: bags of rows cost the nonzeros alone. Other devices take it
+    On the CPU a matrix that is mostly zeros is sparse: bags of rows cost the nonzeros alone. Other devices hold it
     dense.
     """
     nonzero = X.nnz if issparse(X) else np.count_nonzero(X)
     if device.type == "cpu" and nonzero < SPARSE_DENSITY * X.shape[0] * X.shape[1]:
         return csr_array(X)
-    return X.toarray() if issparse(X) else X
+    X = X.toarray() if issparse(X) else X
+    return X if device.type == "cpu" else torch.tensor(X, device=device)
 
 
 class SharedRows:
-    """A matrix on a device, sliced by row numbers for all networks of a chunk.
+    """A matrix, sliced by row numbers for all networks of a chunk.
 
     Parameters
     ----------
-    X : {ndarray, CSR array} of shape (n, n_features), dtype float32
-        As `sparse_if_mostly_zero` returns it.
-    device : torch.device
+    X : {ndarray, CSR array, Tensor} of shape (n, n_features), dtype float32
+        As `sparse_if_mostly_zero` returns it; a tensor is on the device already.
+    members : list of Member
     """
 
-    def __init__(self, X, device):
+    def __init__(self, X, members):
         self.sparse = issparse(X)
-        self.device = device
-        self.X = X if self.sparse else torch.from_numpy(np.require(X, requirements="W")).to(device)
+        self.X = X
+        if not self.sparse and not isinstance(X, torch.Tensor):
+            self.X = torch.from_numpy(np.require(X, requirements="W"))
+        if self.sparse and members[0].columns is not None:
+            self.parts = [_sparse_rows(X[:, member.columns]) for member in members]
+        elif self.sparse:
+            self.whole = _sparse_rows(X)
+        #: Columns of each member that the network has to pick; sparse rows come with those of each alone.
+        self.columns = None
+        if not self.sparse and members[0].columns is not None:
+            self.columns = [torch.from_numpy(member.columns) for member in members]
 
-    def for_members(self, members):
-        """Return a function from row numbers, and the numbers of the members that still learn, to their x.
+    def take(self, rows, members):
+        """Return rows as `sktaag.nn._batched_pyramid.BatchedPyramid` takes them.
 
         Parameters
         ----------
-        members : list of Member
-
-        Returns
-        -------
-        take : callable
-            x is as `sktaag.nn._batched_pyramid.BatchedPyramid` takes it.
+        rows : Tensor of int
+            Row numbers, on the device of X.
+        members : sequence of int
+            The networks that still learn.
         """
         if not self.sparse:
-            return lambda rows, _: self.X[torch.from_numpy(rows).to(self.device)]
-        if members[0].columns is None:
-            whole = _sparse_rows(self.X)
-            return lambda rows, _: whole.take(rows)[0]
-        parts = [_sparse_rows(self.X[:, member.columns]) for member in members]
-        return lambda rows, alive: [parts[m].take(rows)[0] for m in alive]
+            return self.X[rows]
+        if hasattr(self, "whole"):
+            return self.whole.take(rows.numpy())[0]
+        return [self.parts[m].take(rows.numpy())[0] for m in members]
 
 
 def _sparse_rows(X):

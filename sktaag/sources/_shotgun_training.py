@@ -1,5 +1,6 @@
 """Train one chunk of networks together."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 
 from sktaag.heads._torch_state import use_bfloat16
 from sktaag.nn._batched_adamw import BatchedAdamW
+from sktaag.nn._batched_device_pyramid import BatchedDevicePyramid
 from sktaag.nn._batched_pyramid import BatchedPyramid
 from sktaag.sources._shotgun_rows import SharedRows
 
@@ -46,7 +48,7 @@ def train_chunk(
     Parameters
     ----------
     members : list of Member
-    X : {ndarray, CSR array} of shape (n, n_features) and dtype float32
+    X : {ndarray, CSR array, Tensor} of shape (n, n_features) and dtype float32
         As `sparse_if_mostly_zero` returns it.
     y : ndarray of shape (n,) and dtype float32
         Standardised targets of all rows; NaN outside of `train` and `valid`.
@@ -65,83 +67,120 @@ def train_chunk(
     trained : list of Trained
         In the order of the members.
     """
-    rows = SharedRows(X, device)
-    take = rows.for_members(members)
-    gather = members[0].columns is not None and not rows.sparse  # sparse rows come cut to the columns of each
-    net = BatchedPyramid(
-        [member.pyramid(X.shape[1]) for member in members],
-        [torch.from_numpy(member.columns) for member in members] if gather else None,
-        torch.bfloat16 if use_bfloat16(mixed_precision, device) else torch.float32,
-    ).to(device)
-    parameters = list(net.parameters())
-    optimizer = BatchedAdamW(parameters, torch.tensor([m.lr for m in members], dtype=torch.float64), weight_decay)
-    widths = [max(sizes) for sizes in zip(*(member.hidden_sizes for member in members), strict=True)]
-    noisy = any(member.dropout > 0 for member in members)
-    y = torch.from_numpy(y).to(device)
     trained = [Trained() for _ in members]
-
-    # of those that still learn, in the order of the batch
-    alive, misses, best_epochs = np.arange(len(members)), np.zeros(len(members), int), np.zeros(len(members), int)
-    best_losses = torch.full((len(members),), np.inf, device=device)
-    best = [tensor.clone() for tensor in net.tensors()] if len(valid) else []
-    for epoch in range(max_epochs):
-        net.train()
-        sums, batches = 0, draws.batches(epoch, len(train), batch_size)
-        for k, batch in enumerate(batches):
-            noise = [
-                torch.from_numpy(draws.noise(epoch, k, layer, len(batch), width)).to(device)
-                for layer, width in enumerate(widths if noisy else ())
-            ]
-            losses = (net(take(train[batch], alive), noise or None) - y[train[batch]]).square().mean(1)
-            optimizer.step(torch.autograd.grad(losses.sum(), parameters))
-            sums = sums + losses.detach() * len(batch)
-        for member, loss in zip(alive, (sums / len(train)).tolist(), strict=True):
-            trained[member].train_losses.append(loss)
-        done = np.full(len(alive), epoch + 1 == max_epochs)
-        if len(valid) == 0:
-            best_epochs[:] = epoch + 1
-        else:
-            losses = _evaluate(net, take, valid, alive, y)
-            for member, loss in zip(alive, losses.tolist(), strict=True):
-                trained[member].valid_losses.append(loss)
-            better = losses < best_losses * (1 - _PROGRESS)
-            best_losses = torch.where(better, losses, best_losses)
-            for kept, tensor in zip(best, net.tensors(), strict=True):
-                kept[better] = tensor[better]
-            better = better.cpu().numpy()
-            best_epochs[better] = epoch + 1
-            misses = np.where(better, 0, misses + 1)
-            done |= misses == patience
-        if not done.any():
-            continue
-        for tensor, kept in zip(net.tensors(), best, strict=False):
-            tensor[done] = kept[done]
-        for place in np.flatnonzero(done):
-            result = trained[alive[place]]
-            result.state = net.member_state(int(place), int(best_epochs[place]) * len(batches))
-            finite = all(torch.isfinite(tensor).all() for tensor in result.state.values())
-            result.best_epoch = int(best_epochs[place]) if finite else 0
+    with _products(mixed_precision, device) as dtype:
+        chunk = _Chunk(members, X, y, draws, weight_decay, device, dtype)
+        # of those that still learn, in the order of the batch
+        misses, best_epochs = np.zeros(len(members), int), np.zeros(len(members), int)
+        best_losses = np.full(len(members), np.inf, np.float32)
+        best = [tensor.clone() for tensor in chunk.net.tensors()] if len(valid) else []
+        for epoch in range(max_epochs):
+            batches = draws.batches(epoch, len(train), batch_size)
+            losses = [chunk.train(epoch, [train[batch] for batch in batches])]
             if len(valid):
-                result.validation_score = _r2(best_losses[place].item(), y[valid])
-        left = torch.from_numpy(np.flatnonzero(~done)).to(device)
-        net.keep(left)
-        parameters = list(net.parameters())
-        optimizer.keep(left, parameters)
-        best, best_losses = [tensor[left] for tensor in best], best_losses[left]
-        alive, misses, best_epochs = alive[~done], misses[~done], best_epochs[~done]
-        if len(alive) == 0:
-            break
+                losses.append(chunk.validate(valid))
+            losses = torch.stack(losses).cpu().numpy()  # the one transfer of an epoch, for which the host waits
+            for member, loss in zip(chunk.alive, losses.T.tolist(), strict=True):
+                trained[member].train_losses.append(loss[0])
+                trained[member].valid_losses.extend(loss[1:])
+            done = np.full(len(chunk.alive), epoch + 1 == max_epochs)
+            if len(valid) == 0:
+                best_epochs[:] = epoch + 1
+            else:
+                better = losses[1] < best_losses * (1 - _PROGRESS)
+                best_losses = np.where(better, losses[1], best_losses)
+                places = torch.from_numpy(np.flatnonzero(better)).to(device)
+                for kept, tensor in zip(best, chunk.net.tensors(), strict=True):
+                    kept[places] = tensor[places]
+                best_epochs[better] = epoch + 1
+                misses = np.where(better, 0, misses + 1)
+                done |= misses == patience
+            if not done.any():
+                continue
+            places = torch.from_numpy(np.flatnonzero(done)).to(device)
+            for tensor, kept in zip(chunk.net.tensors(), best, strict=False):
+                tensor[places] = kept[places]
+            states = chunk.net.states(np.flatnonzero(done).tolist(), (best_epochs[done] * len(batches)).tolist())
+            for place, state in zip(np.flatnonzero(done), states, strict=True):
+                result = trained[chunk.alive[place]]
+                result.state = state
+                finite = all(torch.isfinite(tensor).all() for tensor in state.values())
+                result.best_epoch = int(best_epochs[place]) if finite else 0
+                if len(valid):
+                    result.validation_score = _r2(best_losses[place].item(), y[valid])
+            if done.all():
+                break
+            left = torch.from_numpy(np.flatnonzero(~done)).to(device)
+            chunk.keep(left)
+            best = [tensor[left] for tensor in best]
+            best_losses, misses, best_epochs = best_losses[~done], misses[~done], best_epochs[~done]
     return [member.index for member in members], trained
 
 
-def _evaluate(net, take, valid, alive, y):
-    """Return the mean loss of each network on the validation rows."""
-    net.eval()
-    pieces = np.split(valid, range(_EVALUATION_BATCH, len(valid), _EVALUATION_BATCH))
-    with torch.no_grad():
-        return sum((net(take(piece, alive)) - y[piece]).square().sum(1) for piece in pieces) / len(valid)
+class _Chunk:
+    """Networks in training: the data, the stack, the optimizer. Nothing in it waits for the device."""
+
+    def __init__(self, members, X, y, draws, weight_decay, device, dtype):
+        self.device, self.draws = device, draws
+        self.rows, self.y = SharedRows(X, members), torch.from_numpy(y).to(device)
+        pyramids = [member.pyramid(X.shape[1]) for member in members]
+        if device.type == "cpu":
+            self.net = BatchedPyramid(pyramids, self.rows.columns)
+        else:
+            self.net = BatchedDevicePyramid(pyramids, self.rows.columns, dtype).to(device)
+        self.parameters = list(self.net.parameters())
+        self.optimizer = BatchedAdamW(self.parameters, [member.lr for member in members], weight_decay)
+        self.noisy = any(member.dropout > 0 for member in members)
+        #: Numbers, in the chunk, of the members that still learn.
+        self.alive = np.arange(len(members))
+
+    def train(self, epoch, batches):
+        """Pass once over the rows; the mean loss of each network, (n_alive,)."""
+        self.net.train()
+        rows = torch.from_numpy(np.concatenate(batches)).to(self.device)
+        sums = torch.zeros(len(self.alive), device=self.device)
+        for k, batch in enumerate(rows.split([len(batch) for batch in batches])):
+            n_layers, n_rows = self.net.n_hidden, len(batch)
+            noise = self.draws.noise(epoch, k, n_layers, n_rows, self.device) if self.noisy else None
+            losses = self._losses(batch, noise)
+            self.optimizer.step(torch.autograd.grad(losses.sum() / n_rows, self.parameters))
+            sums += losses.detach()
+        return sums / len(rows)
+
+    def validate(self, rows):
+        """Return the mean loss of each network, (n_alive,)."""
+        self.net.eval()
+        pieces = torch.from_numpy(rows).to(self.device).split(_EVALUATION_BATCH)
+        with torch.no_grad():
+            return sum(self._losses(piece, None) for piece in pieces) / len(rows)
+
+    def keep(self, places):
+        """Go on with some networks alone."""
+        self.net.keep(places)
+        self.parameters = list(self.net.parameters())
+        self.optimizer.keep(places, self.parameters)
+        self.alive = self.alive[places.cpu().numpy()]
+
+    def _losses(self, rows, noise):
+        """Return the sum of the losses over the rows for each network."""
+        outputs = self.net(self.rows.take(rows, self.alive), noise)[:, :, 0]
+        return (outputs - self.y[rows]).square().sum(1)
+
+
+@contextmanager
+def _products(mixed_precision, device):
+    """Choose how exact matrix products are, and yield the dtype of their factors; afterwards torch is as it was."""
+    if device.type == "cuda" and mixed_precision == "auto":
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("high")  # TF32
+        try:
+            yield torch.float32
+        finally:
+            torch.set_float32_matmul_precision(before)
+    else:
+        yield torch.bfloat16 if use_bfloat16(mixed_precision, device) else torch.float32
 
 
 def _r2(loss, y):
-    spread = (y - y.mean()).square().mean().item()
+    spread = float(np.square(y - y.mean()).mean())
     return 1 - loss / spread if spread > 0 and np.isfinite(loss) else float("nan")

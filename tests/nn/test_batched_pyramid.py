@@ -5,6 +5,7 @@ from scipy.sparse import random_array
 
 from sktaag.nn import Pyramid
 from sktaag.nn._batched_adamw import ADAM_EPS, BatchedAdamW
+from sktaag.nn._batched_device_pyramid import BatchedDevicePyramid
 from sktaag.nn._batched_pyramid import BatchedPyramid
 
 SHAPES = [(9, 4), (6, 5), (7, 2)]
@@ -32,15 +33,17 @@ def x():
     return torch.from_numpy(dense.astype(np.float32))
 
 
-@pytest.mark.parametrize("one_by_one", [False, True])
-@pytest.mark.parametrize("sparse", [False, True])
+KINDS = [(BatchedPyramid, False), (BatchedPyramid, True), (BatchedDevicePyramid, False)]
+
+
+@pytest.mark.parametrize(("kind", "sparse"), KINDS)
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "elu", "gelu", "silu", "tanh"])
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_outputs_gradients_and_statistics_are_those_of_each(x, sparse, activation, batch_norm, one_by_one):
+def test_outputs_gradients_and_statistics_are_those_of_each(x, kind, sparse, activation, batch_norm):
     pyramids = make(activation=activation, batch_norm=batch_norm)
-    batched = BatchedPyramid(pyramids, one_by_one=one_by_one)
+    batched = kind(pyramids)
     assert len(batched) == 3
-    y = batched(csr(x) if sparse else x)
+    y = batched(csr(x) if sparse else x)[:, :, 0]
     batched.zero_grad()
     y.square().sum().backward()
     for k, pyramid in enumerate(pyramids):
@@ -53,50 +56,52 @@ def test_outputs_gradients_and_statistics_are_those_of_each(x, sparse, activatio
         assert not gradient[:, width:].any()
         torch.testing.assert_close(batched.biases[-1].grad[k], pyramid.output.bias.grad, rtol=1e-3, atol=1e-4)
     batched.eval()
-    for k, pyramid in enumerate(pyramids):
-        state = batched.member_state(k, n_batches=1)
+    for k, (pyramid, state) in enumerate(zip(pyramids, batched.states(range(3), [1, 1, 1]), strict=True)):
         for name, tensor in pyramid.state_dict().items():
             torch.testing.assert_close(state[name], tensor, rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(batched(x)[k], pyramid.eval()(x)[:, 0], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(batched(x)[k], pyramid.eval()(x), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("sparse", [False, True])
-def test_columns_of_each(x, sparse):
+@pytest.mark.parametrize(("kind", "sparse"), KINDS)
+def test_columns_of_each(x, kind, sparse):
     columns = [torch.tensor(c) for c in ([0, 3, 4], [1, 2, 3, 5, 19], [7, 9])]
     pyramids = make(n_columns=[len(c) for c in columns])
     parts = [x[:, c] for c in columns]
-    batched = BatchedPyramid(pyramids, None if sparse else columns)
+    batched = kind(pyramids, None if sparse else columns)
     y = batched([csr(part) for part in parts] if sparse else x)
     gradient = torch.autograd.grad(y.sum(), batched.weights[0])[0]
     for k, (pyramid, part) in enumerate(zip(pyramids, parts, strict=True)):
-        torch.testing.assert_close(y[k], pyramid(part)[:, 0], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(y[k], pyramid(part), rtol=1e-4, atol=1e-5)
         assert not gradient[k, len(columns[k]) :].any()
 
 
-def test_dropout_by_the_rate_of_each(x):
-    pyramids = [*make(SHAPES[:1], [20], dropout=0.5), *make(SHAPES[1:], [20, 20], dropout=0.0)]
-    noise = [torch.rand(16, 9), torch.rand(16, 5)]
-    batched = BatchedPyramid(pyramids)
+@pytest.mark.parametrize("kind", [BatchedPyramid, BatchedDevicePyramid])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_dropout_by_the_rate_of_each(x, kind, batch_norm):
+    params = {"batch_norm": batch_norm}
+    pyramids = [*make(SHAPES[:1], [20], dropout=0.5, **params), *make(SHAPES[1:], [20, 20], dropout=0.0, **params)]
+    noise = torch.rand(2, 11, 16)  # for more units than the widest has
+    batched = kind(pyramids)
     torch.testing.assert_close(batched(x, noise)[1:], batched(x)[1:])
     assert (batched(x, noise)[0] - batched(x)[0]).abs().max() > 0.01
 
     def dropped(module, args, h):
-        return h * (noise[0 if h.shape[1] == 9 else 1][:, : h.shape[1]] >= 0.5) * 2
+        return h * (noise[0 if h.shape[1] == 9 else 1, : h.shape[1]].T >= 0.5) * 2
 
     for layer in list(pyramids[0].children())[:-1]:
         layer.dropout.p = 0
         layer.dropout.register_forward_hook(dropped)
-    torch.testing.assert_close(batched(x, noise)[0], pyramids[0](x)[:, 0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(batched(x, noise)[0], pyramids[0](x), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(batched.eval()(x, noise), batched(x))
 
 
-@pytest.mark.parametrize("one_by_one", [True, False])
+@pytest.mark.parametrize("kind", [BatchedPyramid, BatchedDevicePyramid])
+@pytest.mark.parametrize("rates", [[0.001, 0.003, 0.01], [0.003] * 3])
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_a_training_is_that_of_each_and_padding_stays_zero(x, one_by_one, batch_norm):
+def test_a_training_is_that_of_each_and_padding_stays_zero(x, kind, rates, batch_norm):
     pyramids = make(batch_norm=batch_norm, activation="gelu")
-    batched = BatchedPyramid(pyramids, one_by_one=one_by_one)
-    rates = [0.001, 0.003, 0.01]
-    ours = BatchedAdamW(list(batched.parameters()), torch.tensor(rates), 0.1, one_by_one)
+    batched = kind(pyramids)
+    ours = BatchedAdamW(list(batched.parameters()), rates, 0.1, one_by_one=kind is BatchedPyramid)
     theirs = []
     for pyramid, lr in zip(pyramids, rates, strict=True):
         if batch_norm:
@@ -110,33 +115,34 @@ def test_a_training_is_that_of_each_and_padding_stays_zero(x, one_by_one, batch_
             batched.keep(torch.tensor([1, 2]))
             ours.keep(torch.tensor([1, 2]), list(batched.parameters()))
             pyramids, theirs = pyramids[1:], theirs[1:]
-        losses = (batched(x) - target).square().mean(1)
+        losses = (batched(x)[:, :, 0] - target).square().mean(1)
         ours.step(torch.autograd.grad(losses.sum(), list(batched.parameters())))
         for pyramid, optimizer in zip(pyramids, theirs, strict=True):
             optimizer.zero_grad()
             (pyramid(x)[:, 0] - target).square().mean().backward()
             optimizer.step()
     assert len(batched) == 2
-    for k, pyramid in enumerate(pyramids):
+    for state, pyramid in zip(batched.states([0, 1]), pyramids, strict=True):
         for name, tensor in pyramid.state_dict().items():
             if "tracked" not in name:
-                torch.testing.assert_close(batched.member_state(k)[name], tensor, rtol=1e-4, atol=1e-4)
+                torch.testing.assert_close(state[name], tensor, rtol=1e-4, atol=1e-4)
     assert not batched.weights[0][0, :, 6:].any()
     assert not batched.weights[1][0, 6:].any()
     assert not batched.weights[1][1, :, 2:].any()
 
 
-def test_linear_models(x):
+@pytest.mark.parametrize(("kind", "sparse"), KINDS)
+def test_linear_models(x, kind, sparse):
     pyramids = make([(), (), ()])
-    batched = BatchedPyramid(pyramids)
-    torch.testing.assert_close(batched(x), torch.stack([pyramid(x)[:, 0] for pyramid in pyramids]))
-    torch.testing.assert_close(batched(csr(x)), batched(x))
-    assert list(batched.member_state(1)) == ["output.weight", "output.bias"]
+    batched = kind(pyramids)
+    expected = torch.stack([pyramid(x) for pyramid in pyramids])
+    torch.testing.assert_close(batched(csr(x) if sparse else x), expected)
+    assert list(batched.states([1])[0]) == ["output.weight", "output.bias"]
 
 
 def test_bfloat16_products(x):
     pyramids = make()
-    exact, rough = BatchedPyramid(pyramids)(x), BatchedPyramid(pyramids, dtype=torch.bfloat16)(x)
+    exact, rough = BatchedDevicePyramid(pyramids)(x), BatchedDevicePyramid(pyramids, dtype=torch.bfloat16)(x)
     assert rough.dtype == torch.float32
     assert 0 < (exact - rough).abs().max() < 0.1 * exact.abs().max()
 

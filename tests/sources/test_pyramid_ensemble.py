@@ -13,7 +13,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import sktaag.sources._pyramid_ensemble as module
 from sktaag.nn import RandomPyramid, resolve_hidden
 from sktaag.nn._batched_adamw import ADAM_EPS
-from sktaag.sources import PyramidEnsemble, PyramidRegressor, load_source, save_source
+from sktaag.nn._batched_device_pyramid import BatchedDevicePyramid
+from sktaag.sources import PyramidEnsemble, PyramidRegressor, _shotgun_training, load_source, save_source
 from sktaag.sources._shotgun_draws import SharedDraws
 
 
@@ -53,10 +54,14 @@ class PlainDropout(torch.nn.Module):
         return h * (self.noise[:, : h.shape[1]] >= self.rate) / (1 - self.rate) if self.training else h
 
 
-def train_plainly(ensemble, k, X, y):
+def shared_draws(ensemble):
+    return SharedDraws(ensemble._entropy, 0, ensemble.hidden.width[1])
+
+
+def train_plainly(ensemble, k, X, y, device="cpu"):
     """Train network k alone: a module, torch's AdamW, a loop over epochs and batches."""
-    member, shared = ensemble._members[k], SharedDraws(ensemble._entropy, 0)
-    net = member.pyramid(X.shape[1])
+    member, shared, device = ensemble._members[k], shared_draws(ensemble), torch.device(device)
+    net = member.pyramid(X.shape[1]).to(device)
     layers = list(net.children())[:-1]
     for layer in layers:
         layer.dropout = PlainDropout(member.dropout)
@@ -68,16 +73,16 @@ def train_plainly(ensemble, k, X, y):
         weight_decay=ensemble.weight_decay,
         eps=ADAM_EPS,
     )
-    X = torch.from_numpy(X if member.columns is None else X[:, member.columns])
-    y = torch.from_numpy(((y - y.mean()) / y.std()).astype(np.float32))
+    X = torch.tensor(X if member.columns is None else X[:, member.columns], device=device)
+    y = torch.tensor((y - y.mean()) / y.std(), dtype=torch.float32, device=device)
     train, valid = shared.split(len(y), ensemble.validation_fraction)
     best, best_epoch, misses, state = np.inf, 0, 0, None
     for epoch in range(ensemble.max_epochs):
         net.train()
         for b, batch in enumerate(shared.batches(epoch, len(train), ensemble.batch_size)):
-            for i, layer in enumerate(layers):
-                width = layer.linear.out_features
-                layer.dropout.noise = torch.from_numpy(shared.noise(epoch, b, i, len(batch), width))
+            noise = shared.noise(epoch, b, len(layers), len(batch), device)
+            for layer, of_layer in zip(layers, noise, strict=True):
+                layer.dropout.noise = of_layer.T
             optimizer.zero_grad()
             (net(X[train[batch]])[:, 0] - y[train[batch]]).square().mean().backward()
             optimizer.step()
@@ -85,12 +90,22 @@ def train_plainly(ensemble, k, X, y):
             loss = (net.eval()(X[valid])[:, 0] - y[valid]).square().mean().item()
         if loss < best * (1 - 1e-4):
             best, best_epoch, misses = loss, epoch + 1, 0
-            state = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+            state = {name: tensor.cpu().clone() for name, tensor in net.state_dict().items()}
         else:
             misses += 1
         if misses == ensemble.patience:
             break
     return state, best_epoch, epoch + 1
+
+
+def assert_trained_alike(ensemble, X, y, device="cpu"):
+    for k in range(len(ensemble)):
+        state, best_epoch, n_iter = train_plainly(ensemble, k, X, y, device)
+        assert (ensemble.members_["best_epoch"][k], ensemble.members_["n_iter"][k]) == (best_epoch, n_iter)
+        ours = ensemble._trained[k].state
+        assert list(ours) == list(state)
+        for name in state:
+            np.testing.assert_allclose(ours[name], state[name], rtol=1e-4, atol=1e-4, err_msg=f"{k} {name}")
 
 
 @pytest.mark.parametrize("columns", [None, (30, 80)])
@@ -99,14 +114,41 @@ def train_plainly(ensemble, k, X, y):
 def test_a_network_alone_in_a_plain_loop(counts, columns, sparse, batch_norm):
     X, y = counts
     X = X if sparse else np.random.RandomState(1).randn(*X.shape).astype(np.float32) + X
-    ensemble = PyramidEnsemble(9, **{**RANGES, "max_features": columns, "batch_norm": batch_norm}).fit(X, y)
-    for k in range(len(ensemble)):
-        state, best_epoch, n_iter = train_plainly(ensemble, k, X, y)
-        assert (ensemble.members_["best_epoch"][k], ensemble.members_["n_iter"][k]) == (best_epoch, n_iter)
-        ours = ensemble._trained[k].state
-        assert list(ours) == list(state)
-        for name in state:
-            np.testing.assert_allclose(ours[name], state[name], rtol=1e-4, atol=1e-4, err_msg=f"{k} {name}")
+    params = {**RANGES, "max_features": columns, "batch_norm": batch_norm}
+    assert_trained_alike(PyramidEnsemble(9, **params, device="cpu").fit(X, y), X, y)
+
+
+@pytest.mark.parametrize("columns", [None, (30, 80)])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_the_stack_for_devices_gives_the_same_networks(counts, columns, batch_norm, monkeypatch):
+    monkeypatch.setattr(_shotgun_training, "BatchedPyramid", BatchedDevicePyramid)
+    X, y = counts
+    X = np.random.RandomState(1).randn(*X.shape).astype(np.float32) + X
+    params = {**RANGES, "max_features": columns, "batch_norm": batch_norm}
+    assert_trained_alike(PyramidEnsemble(9, **params, device="cpu").fit(X, y), X, y)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("columns", [None, (30, 80)])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_network_alone_in_a_plain_loop_on_a_device(counts, columns, batch_norm):
+    X, y = counts
+    params = {**RANGES, "max_features": columns, "batch_norm": batch_norm, "mixed_precision": False}
+    ensemble = PyramidEnsemble(9, **params, device="cuda").fit(X, y)
+    assert_trained_alike(ensemble, X, y, "cuda")
+    assert all(tensor.device.type == "cpu" for net in ensemble._trained.values() for tensor in net.state.values())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("mixed_precision", ["auto", True])
+def test_coarser_products_on_a_device_learn_as_much(counts, mixed_precision):
+    X, y = counts
+    precision = torch.get_float32_matmul_precision()
+    params = {**RANGES, "max_epochs": 40, "device": "cuda"}
+    exact = PyramidEnsemble(30, **params, mixed_precision=False).fit(X, y).members_["validation_score"]
+    coarse = PyramidEnsemble(30, **params, mixed_precision=mixed_precision).fit(X, y).members_["validation_score"]
+    assert coarse.mean() == pytest.approx(exact.mean(), abs=0.05)
+    assert torch.get_float32_matmul_precision() == precision
 
 
 def test_networks_do_not_depend_on_those_beside_them(counts):
@@ -161,7 +203,7 @@ def test_a_member_is_an_ordinary_source(counts, tmp_path):
     assert len(source.history_) == source.n_iter_
     assert source.history_[0].keys() == {"epoch", "train_loss", "valid_loss"}
     assert [layer.shape[1] for layer in source.hidden_outputs(frame)] == list(source.hidden_sizes_)
-    _, valid = SharedDraws(ensemble._entropy, 0).split(len(y), 0.1)
+    _, valid = shared_draws(ensemble).split(len(y), 0.1)
     assert source.validation_score_ == pytest.approx(r2_score(y[valid], source.predict(frame.iloc[valid])), abs=1e-5)
 
     unused = np.setdiff1d(np.arange(100), ensemble._members[2].columns)
