@@ -21,7 +21,18 @@ extensions = [
     "sphinx.ext.extlinks",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
 ]
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": "plot_",
+    "ignore_pattern": "quickstart",  # it takes minutes, and has an environment of tox
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "copyfile_regex": r".*\.rst",
+    "within_subsection_order": "FileNameSortKey",
+}
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 default_role = "py:obj"  # single backticks in docstrings: a link where there is such an object, else code
