@@ -33,7 +33,7 @@ sphinx_gallery_conf = {
     "copyfile_regex": r".*\.rst",
     "within_subsection_order": "FileNameSortKey",
 }
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "examples"]
 templates_path = ["_templates"]
 default_role = "py:obj"  # single backticks in docstrings: a link where there is such an object, else code
 extlinks = {"doi": ("https://doi.org/%s", "doi:%s")}
