@@ -79,6 +79,12 @@ def bootstrap_scores(responses, y, positions, scorers, rng):
 
 def stored_responses(parts, classes):
     """Make an estimator that answers with what was predicted: its X is the place of each prediction."""
+    if classes is not None:
+        every = np.unique(np.concatenate([part["classes"] for part in parts]))
+        for fold, part in enumerate(parts):
+            if len(part["classes"]) < len(every):
+                missing = np.setdiff1d(every, part["classes"])[0]
+                raise ValueError(f"Training fold {fold} lacks class '{missing}'. Use StratifiedKFold, or fewer folds.")
     methods = [method for method in parts[0] if method != "classes"]
     answers = {method: np.concatenate([part[method] for part in parts]) for method in methods}
     if classes is None:
