@@ -18,6 +18,7 @@ _BUILT_IN = {
     "visnet": "sktaag.nn.backbones:ViSNet",
     "gine": "sktaag.nn.backbones:GINE",
     "attentive_fp": "sktaag.nn.backbones:AttentiveFP",
+    "chgnet": "sktaag.nn.backbones:CHGNet",
 }
 
 
@@ -33,7 +34,8 @@ class Backbone(nn.Module, ABC):
     ----------
     config : dict
         All constructor arguments of the subclass, such that JSON can keep them and ``type(self)(**config)`` builds the
-        same architecture. The number of blocks is under the key ``"n_layers"``.
+        same architecture. The number of blocks is under the key ``"n_layers"``; a network that comes with weights has a
+        key ``"pretrained"``, which `fresh` sets to False.
     n_features : int
         Width d of a token.
     cutoff : float or None, default=None
@@ -124,7 +126,8 @@ class Backbone(nn.Module, ABC):
 
     def fresh(self) -> "Backbone":
         """Build the same architecture with newly drawn weights, on the same device and in the same dtype."""
-        return type(self)(**self.config).to(self.device, self.dtype)
+        config = self.config | ({"pretrained": False} if "pretrained" in self.config else {})
+        return type(self)(**config).to(self.device, self.dtype)
 
     def extended(self, n_blocks: int) -> "Backbone":
         """Build a copy with `n_blocks` further blocks of newly drawn weights behind the present ones.

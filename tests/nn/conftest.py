@@ -8,18 +8,20 @@ from torch_geometric.data import Batch, Data
 
 
 def make_graph(z, pos, cutoff, cell=None):
-    """Find all edges within the cutoff, of up to three images in each direction when there is a cell."""
+    """Find all edges within the cutoff, those to images included when there is a cell."""
     pos = torch.as_tensor(pos, dtype=torch.float64)
     images = torch.zeros(1, 3, dtype=torch.float64)
     if cell is not None:
         cell = torch.as_tensor(cell, dtype=torch.float64)
-        images = torch.tensor(list(itertools.product(range(-3, 4), repeat=3)), dtype=torch.float64) @ cell
+        heights = 1 / torch.linalg.inv(cell).norm(dim=0)  # Å between the faces
+        ranges = [range(-n, n + 1) for n in ((cutoff / heights).ceil().int() + 1).tolist()]
+        images = torch.tensor(list(itertools.product(*ranges)), dtype=torch.float64) @ cell
     edges, shifts = [], []
     for j, i in itertools.product(range(len(z)), repeat=2):
-        for shift in images:
-            if 1e-6 < (pos[j] + shift - pos[i]).norm() <= cutoff:
-                edges.append([j, i])
-                shifts.append(shift)
+        length = (pos[j] + images - pos[i]).norm(dim=1)
+        for shift in images[(length > 1e-6) & (length <= cutoff)]:
+            edges.append([j, i])
+            shifts.append(shift)
     return Data(
         z=torch.tensor(z),
         pos=pos,

@@ -109,5 +109,8 @@ class ViSNet(Backbone):
         return layer.combine(torch.cat([self.embedding(z), neighbours], dim=1))
 
     def depth_of(self, parameter_name: str) -> int:
-        """Tell the depth; the norm that ends the network counts with the last block."""
-        return self.n_layers if parameter_name.startswith("out_norm.") else super().depth_of(parameter_name)
+        """Tell the depth; the update of the edges at the end of a block counts with the next one, which it feeds."""
+        if parameter_name.startswith("out_norm."):
+            return self.n_layers
+        feeds_next = any(f".{part}." in parameter_name for part in ("f_proj", "w_src_proj", "w_trg_proj"))
+        return super().depth_of(parameter_name) + feeds_next
