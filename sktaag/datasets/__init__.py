@@ -1,5 +1,6 @@
 """Data sets: `fetch_*` download and check, `load_*` work offline, `list_datasets` shows all."""
 
+from sktaag.datasets._adsorption import fetch_oc20_frames, fetch_simple_adsorbates
 from sktaag.datasets._catalogue import list_datasets
 from sktaag.datasets._chedl import fetch_chedl
 from sktaag.datasets._compositions import (
@@ -8,8 +9,11 @@ from sktaag.datasets._compositions import (
     fetch_dielectric_constants,
     fetch_matbench_composition,
 )
+from sktaag.datasets._crystals import fetch_dielectric_crystals, fetch_matbench_phonons
 from sktaag.datasets._elements import fetch_element_table
+from sktaag.datasets._game_net import fetch_game_net
 from sktaag.datasets._khazana import fetch_khazana, fetch_transpolymer
+from sktaag.datasets._molecular_dynamics import fetch_ccsd_ethanol, fetch_rmd17
 from sktaag.datasets._molecules import (
     fetch_cep,
     fetch_chemml_10k,
@@ -46,17 +50,22 @@ from sktaag.datasets._thermophysical import (
 __all__ = [
     "fetch_aflow_agl",
     "fetch_aflow_composition",
+    "fetch_ccsd_ethanol",
     "fetch_cep",
     "fetch_chedl",
     "fetch_chemml_10k",
     "fetch_dielectric_constants",
+    "fetch_dielectric_crystals",
     "fetch_element_table",
     "fetch_esol",
     "fetch_freesolv",
+    "fetch_game_net",
     "fetch_khazana",
     "fetch_lipophilicity",
     "fetch_matbench_composition",
+    "fetch_matbench_phonons",
     "fetch_nist",
+    "fetch_oc20_frames",
     "fetch_open_polymer_2025",
     "fetch_polygraphmt",
     "fetch_polymer_density",
@@ -70,6 +79,8 @@ __all__ = [
     "fetch_qm9_orbitals",
     "fetch_qm9_slice",
     "fetch_radonpy",
+    "fetch_rmd17",
+    "fetch_simple_adsorbates",
     "fetch_transpolymer",
     "list_datasets",
     "load_boiling_points",

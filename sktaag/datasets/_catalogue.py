@@ -3,11 +3,15 @@
 import pandas as pd
 
 from sktaag.datasets import _tables
+from sktaag.datasets._adsorption import OC20_FRAMES, WWL_GPR
 from sktaag.datasets._chedl import CHEDL
 from sktaag.datasets._compositions import AFLOW, AFLOW_AGL, DIELECTRIC, MATBENCH
+from sktaag.datasets._crystals import DIELECTRIC_CRYSTALS, MATBENCH_PHONONS
 from sktaag.datasets._dataset import Dataset
 from sktaag.datasets._elements import ELEMENT_TABLES
+from sktaag.datasets._game_net import GAME_NET
 from sktaag.datasets._khazana import KHAZANA, TRANSPOLYMER
+from sktaag.datasets._molecular_dynamics import CCSD_ETHANOL, RMD17
 from sktaag.datasets._molecules import CEP, CHEMML_10K, ESOL, FREESOLV, LIPOPHILICITY, NIST
 from sktaag.datasets._offline import OfflineDataset
 from sktaag.datasets._open_polymer import OPEN_POLYMER
@@ -31,6 +35,11 @@ _SINGLE = [
     CHEMML_10K,
     AFLOW_AGL,
     DIELECTRIC,
+    CCSD_ETHANOL,
+    OC20_FRAMES,
+    WWL_GPR,
+    MATBENCH_PHONONS,
+    DIELECTRIC_CRYSTALS,
 ]
 _BY_OPTION = {
     "fetch_polymer_heat_capacity": HEAT_CAPACITY,
@@ -48,6 +57,8 @@ _BY_OPTION = {
     "fetch_chedl": CHEDL,
     "fetch_matbench_composition": MATBENCH,
     "fetch_aflow_composition": AFLOW,
+    "fetch_rmd17": RMD17,
+    "fetch_game_net": GAME_NET,
 }
 FETCHED: dict[str, Dataset] = {dataset.call: dataset for dataset in _SINGLE} | {
     f"{function}({option!r})": dataset
@@ -66,7 +77,7 @@ def list_datasets() -> pd.DataFrame:
 
         call : str
             What to type.
-        kind : {"molecule", "polymer", "composition", "element"}
+        kind : {"molecule", "polymer", "composition", "structure", "element"}
             What a row of the data is.
         property, unit : str
             Targets and their units, separated by commas.

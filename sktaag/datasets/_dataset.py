@@ -16,6 +16,7 @@ STRUCTURES = {
     "polymer": "PSMILES of the repeat unit, canonical by RDKit, the two ends marked *",
     "molecule": "SMILES, canonical by RDKit",
     "composition": "reduced formula",
+    "structure": "ase.Atoms, positions in Å",
 }
 
 
@@ -27,7 +28,7 @@ class Dataset:
     ----------
     call : str
         What a user types to get it.
-    kind : {"polymer", "molecule", "composition"}
+    kind : {"polymer", "molecule", "composition", "structure"}
         What the structures are.
     files : tuple of str
         Registry keys of the raw files that `read` takes, in its order.

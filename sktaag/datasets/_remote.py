@@ -55,15 +55,8 @@ def fetch_file(key: str, *, data_home=None, verbose: bool = False) -> Path:
         If the file cannot be downloaded, or if ``SKTAAG_DATA`` is not a folder.
     """
     remote = registry()[key]
-    folder = os.environ.get("SKTAAG_DATA")
-    if folder:
-        if not Path(folder).expanduser().is_dir():
-            raise NotADirectoryError(f"SKTAAG_DATA is {folder!r}, which is not a folder. Correct it or unset it.")
-        local = Path(folder).expanduser() / remote.path
-        if local.is_file():
-            _check_hash(local, remote, "Replace the file in your SKTAAG_DATA folder, or move it away to download it.")
-            return local
-
+    if local := local_file(remote):
+        return local
     home = pooch.os_cache("sktaag") if data_home is None else Path(data_home).expanduser()
     target = home / remote.path
     try:
@@ -80,6 +73,20 @@ def fetch_file(key: str, *, data_home=None, verbose: bool = False) -> Path:
             f"SKTAAG_DATA to a folder that holds {remote.path}."
         ) from error
     return target
+
+
+def local_file(remote: RemoteFile) -> Path | None:
+    """Path of a raw file below ``SKTAAG_DATA`` whose content has been checked, or None if there is none."""
+    folder = os.environ.get("SKTAAG_DATA")
+    if not folder:
+        return None
+    if not Path(folder).expanduser().is_dir():
+        raise NotADirectoryError(f"SKTAAG_DATA is {folder!r}, which is not a folder. Correct it or unset it.")
+    local = Path(folder).expanduser() / remote.path
+    if not local.is_file():
+        return None
+    _check_hash(local, remote, "Replace the file in your SKTAAG_DATA folder, or move it away to download it.")
+    return local
 
 
 class _CheckedDownload:
