@@ -1,7 +1,11 @@
 """What a search offers once its winner is fitted."""
 
+from inspect import signature
+
+import numpy as np
 import sklearn
 from sklearn.ensemble import VotingRegressor
+from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -29,7 +33,7 @@ class BestEstimatorMixin:
         X : column of structures, or array of shape (n_samples, n_features)
             What the sources take.
         return_std : bool, default=False
-            Whether to return a standard deviation as well: for ``aggregate="average"`` that of the predictions of its
+            Whether to return a standard deviation as well: if "average" or "stack" won, that of the predictions of its
             members, which says how far the sources disagree; else that of a head whose own `predict` has
             `return_std`.
 
@@ -38,13 +42,25 @@ class BestEstimatorMixin:
         predicted : ndarray of shape (n_samples,) or (n_samples, n_targets)
         std : ndarray of the same shape
             Only if `return_std`.
+
+        Raises
+        ------
+        ValueError
+            If `return_std` and what won has none.
         """
         self._check_refitted("predict")
         if not return_std:
             return self.best_estimator_.predict(X)
         if isinstance(self.best_estimator_, VotingRegressor):
-            members = self.best_estimator_.transform(X)
-            return members.mean(axis=1), members.std(axis=1)
+            mean, members = self.best_estimator_.predict(X), self.best_estimator_.transform(X)
+            spread = np.average((members - mean[:, None]) ** 2, axis=1, weights=self.best_estimator_.weights)
+            return mean, np.sqrt(spread)
+        head = self.best_estimator_[-1] if isinstance(self.best_estimator_, Pipeline) else self.best_estimator_
+        if "return_std" not in signature(head.predict).parameters:
+            raise ValueError(
+                f"The search chose {self.best_strategy_!r}, and {type(head).__name__} predicts no standard deviation. "
+                'Leave return_std out, or take a head that has it; only "average" and "stack" have one of their own.'
+            )
         return self.best_estimator_.predict(X, return_std=True)
 
     @available_if(_can("predict_proba"))

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from sktaag.base import StructureTransformer
 from sktaag.transfer._frozen_featurizer import FrozenFeaturizer
 from sktaag.transfer._layer_choices import layer_choices
 
@@ -19,8 +18,8 @@ class LayerBank:
         As those of `layer_choices`.
     activation, cache : str, path or None
         As those of `FrozenFeaturizer`.
-    descriptor_cache : path
-        Folder in which sources share their descriptors while the search runs.
+    described : dict
+        Descriptors of X, which the sources of a search share.
 
     Attributes
     ----------
@@ -30,29 +29,23 @@ class LayerBank:
         Row number, value and reason of each row that is NaN, by row number.
     """
 
-    def __init__(self, source, X, entries, n_draws, rng, *, activation, cache, descriptor_cache):
+    def __init__(self, source, X, entries, n_draws, rng, *, activation, cache, described):
         featurizer = FrozenFeaturizer(source, "all", activation=activation, cache=cache).fit(X)
         X = featurizer._check_input(X)
         chains = featurizer._chains
         self.choices = layer_choices(entries, [len(chain.widths) - 1 for chain in chains.values()], n_draws, rng)
         # picked by the featurizer itself: the same columns in the same order as after the refit
         self._picked = [
-            [
-                (prefix, i)
-                for prefix, chain in chains.items()
-                for i in FrozenFeaturizer(source, choice)._pick(chain, prefix)
-            ]
+            [(name, i) for name, chain in chains.items() for i in FrozenFeaturizer(source, choice)._pick(chain, name)]
             for choice in self.choices
         ]
         self._blocks, self.invalid = {}, {}
-        for prefix, chain in chains.items():
-            if chain.steps and isinstance(chain.steps[0], StructureTransformer) and chain.steps[0].cache is None:
-                chain.steps[0].set_params(cache=descriptor_cache)  # the chain owns copies of the steps
-            layers, invalid = featurizer._all_layers(chain, X)
+        for name, chain in chains.items():
+            layers, invalid = featurizer._all_layers(chain, X, described)
             self.invalid |= {row: (row, value, reason) for row, value, reason in invalid}
             ends = np.cumsum(chain.widths)
-            for i in {i for picked in self._picked for name, i in picked if name == prefix}:
-                self._blocks[prefix, i] = layers[:, ends[i] - chain.widths[i] : ends[i]].copy()  # frees the others
+            for i in {i for picked in self._picked for part, i in picked if part == name}:
+                self._blocks[name, i] = layers[:, ends[i] - chain.widths[i] : ends[i]].copy()  # frees the others
 
     def features(self, choice):
         """Return the columns of ``choices[choice]``, shape (n_samples, n_features_out)."""

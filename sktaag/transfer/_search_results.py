@@ -1,11 +1,22 @@
-"""Results of a search as a table, its winner, and both in words."""
+"""Results of a search as a table and in words."""
 
 import numpy as np
 from numpy.ma import MaskedArray
 from scipy.stats import rankdata
 
+from sktaag.transfer._contest import corrected_error
 
-def search_results(candidates, found, *, named_heads):
+_NAMES = {
+    "direct": "the direct model",
+    "best": "the best single source",
+    "average": "the average",
+    "stack": "the stack",
+    "concat": "the sources side by side",
+    "descriptors": "the best source next to the descriptors",
+}
+
+
+def search_results(candidates, found, aggregates, *, named_heads):
     """Build `cv_results_` as `GridSearchCV` has it.
 
     Parameters
@@ -13,6 +24,8 @@ def search_results(candidates, found, *, named_heads):
     candidates : list of Candidate
     found : list of tuples
         What `fold_scores` returned for each.
+    aggregates : dict of ndarray
+        Scores of the aggregates on each fold; they have the last rows.
     named_heads : bool
         Whether the heads have names.
 
@@ -20,18 +33,24 @@ def search_results(candidates, found, *, named_heads):
     -------
     results : dict of arrays
     """
-    direct = np.array([candidate.offer is None for candidate in candidates])
-    unnamed = np.array([candidate.head is None for candidate in candidates])
-    columns = {"head": unnamed} if named_heads else {}
-    columns |= {"source": direct, "layers": direct}
-    scores, fit_times, score_times = (np.array([row[part] for row in found]) for part in range(3))
+    no_times = [np.full(len(scores), np.nan) for scores in aggregates.values()]
+    scores = np.array([row[0] for row in found] + list(aggregates.values()))
+    fit_times, score_times = (np.array([row[part] for row in found] + no_times) for part in (1, 2))
+    params = [
+        {name: getattr(candidate, name) for name in (["head"] if named_heads else []) + ["source", "layers"]}
+        for candidate in candidates
+    ]
+    params += [{"aggregate": name} for name in aggregates]
     results = {}
     for name, times in (("fit_time", fit_times), ("score_time", score_times)):
         results |= {f"mean_{name}": times.mean(axis=1), f"std_{name}": times.std(axis=1)}
-    for name, mask in columns.items():
-        results[f"param_{name}"] = MaskedArray(objects(getattr(c, name) for c in candidates), mask)
-    results["params"] = [{name: getattr(candidate, name) for name in columns} for candidate in candidates]
-    results["screening_score"] = np.array([candidate.screening_score for candidate in candidates])
+    for name in list(params[0]) + (["aggregate"] if aggregates else []):
+        values = [row.get(name) for row in params]
+        masked = [candidate.is_direct and name != "head" for candidate in candidates] + [True] * len(aggregates)
+        masked = [name == "aggregate" or masked[i] for i in range(len(candidates))] if name == "aggregate" else masked
+        results[f"param_{name}"] = MaskedArray(objects(values), [value is None for value in values])
+    results["params"] = params
+    results["screening_score"] = np.array([c.screening_score for c in candidates] + [np.nan] * len(aggregates))
     results |= {f"split{i}_test_score": column for i, column in enumerate(scores.T)}
     means = scores.mean(axis=1)
     results |= {"mean_test_score": means, "std_test_score": scores.std(axis=1)}
@@ -41,32 +60,51 @@ def search_results(candidates, found, *, named_heads):
     return results
 
 
-def rank_candidates(candidates, results, *, one_standard_error):
-    """Return the rows of the candidates, best first; of equal ones the direct model is the better."""
-    order = np.argsort(results["rank_test_score"], kind="stable").tolist()  # direct models have the first rows
-    direct = [i for i in order if candidates[i].offer is None]
-    if direct and one_standard_error:
-        gain, error = _gain(results, order[0], direct[0])
-        if not gain > error:
-            order.remove(direct[0])
-            order.insert(0, direct[0])
-    return order
+def contest_results(scores, splits):
+    """Build `contest_`.
+
+    Parameters
+    ----------
+    scores : dict of ndarray
+        Scores of each strategy on each fold.
+    splits : list of (ndarray, ndarray)
+
+    Returns
+    -------
+    results : dict of arrays
+    """
+    table = np.array(list(scores.values()))
+    results = {"strategy": objects(scores), "mean_test_score": table.mean(axis=1), "std_test_score": table.std(axis=1)}
+    if "direct" in scores:
+        gains = table - scores["direct"]
+        results |= {
+            "gain": gains.mean(axis=1),
+            "error_of_gain": np.array([corrected_error(gain, splits) for gain in gains]),
+        }
+    return results | {f"split{i}_test_score": column for i, column in enumerate(table.T)}
 
 
-def summarize(candidates, results, order, members, *, aggregate, metric, n_offers):
+def pick_winner(contest, *, one_standard_error):
+    """Return the name of the strategy that wins; of equal ones the simpler one."""
+    means = np.nan_to_num(contest["mean_test_score"], nan=-np.inf)
+    best = int(np.argmax(means))  # the first one of equal ones
+    if one_standard_error and "gain" in contest and not contest["gain"][best] > contest["error_of_gain"][best]:
+        best = 0
+    return contest["strategy"][best]
+
+
+def summarize(candidates, contest, winner, members, *, metric, n_offers):
     """Say what won and by how much.
 
     Parameters
     ----------
     candidates : list of Candidate
-    results : dict of arrays
-        `cv_results_`.
-    order : list of int
-        What `rank_candidates` returned.
-    members : list of int
-        Rows of the candidates in the final estimator.
-    aggregate : str
-        How they are put together.
+    contest : dict of arrays
+        What `contest_results` returned.
+    winner : str
+        Strategy that won.
+    members : dict of lists of int
+        Rows of the candidates of each strategy.
     metric : str
         Name of the score.
     n_offers : int
@@ -76,23 +114,26 @@ def summarize(candidates, results, order, members, *, aggregate, metric, n_offer
     -------
     text : str
     """
-    best = order[0]
-    direct = next((i for i in order if candidates[i].offer is None), None)
-    rival = next((i for i in order[1:] if (candidates[i].offer is None) != (candidates[best].offer is None)), None)
-    lines = [f"{_name(candidates[best])} wins: {metric} {_score(results, best)} in the inner cross-validation."]
-    if rival is not None:
-        gain, error = _gain(results, best, rival)
-        label = "Best direct model" if rival == direct else "Best transfer"
-        lines.append(
-            f"{label}: {_name(candidates[rival])}, {_score(results, rival)}; difference {gain:.3g} with a standard "
-            f"error of {error:.2g} over the folds."
-        )
-    if len(members) > 1:
-        lines.append(f"The fitted model is the {aggregate} of the {len(members)} best, each of another source.")
-    n_kept = len({id(candidate.offer) for candidate in candidates if candidate.offer is not None})
+    lines = []
+    for i, strategy in enumerate(contest["strategy"]):
+        name = _NAMES[strategy]
+        if strategy in ("average", "stack", "concat"):
+            name += f" of {len(members[strategy])} candidates of different sources"
+        else:
+            name += _name(candidates[members[strategy][0]])
+        text = f"{contest['mean_test_score'][i]:.3g} ± {contest['std_test_score'][i]:.2g}"
+        if strategy != "direct" and "gain" in contest:
+            gain, error = contest["gain"][i], contest["error_of_gain"][i]
+            text += f", which is {abs(gain):.3g} {'better' if gain > 0 else 'worse'} than the direct model (standard "
+            text += f"error {error:.2g})"
+        if strategy == winner:
+            lines.insert(0, f"{name[0].upper()}{name[1:]} wins: {metric} {text}.")
+        else:
+            lines.append(f"{name[0].upper()}{name[1:]}: {text}.")
+    n_kept = len({id(candidate.offer) for candidate in candidates if not candidate.is_direct})
     screened = f" Screening kept {n_kept} of {n_offers}." if n_kept < n_offers else ""
     lines.append(f"Tried: {len(candidates)} candidates.{screened}")
-    lines.append("The score of the best of many is optimistic; cross_val_score of the search is not.")
+    lines.append("These scores are a little optimistic; cross_val_score of the search is not.")
     return "\n".join(lines)
 
 
@@ -105,20 +146,8 @@ def objects(values):
     return array
 
 
-def _gain(results, winner, loser):
-    """Mean and standard error of the difference of two candidates over the folds."""
-    splits = [name for name in results if name.startswith("split") and name.endswith("_test_score")]
-    differences = np.array([results[name][winner] - results[name][loser] for name in splits])
-    error = differences.std(ddof=1) / np.sqrt(len(splits)) if len(splits) > 1 else np.inf
-    return differences.mean(), error
-
-
 def _name(candidate):
-    head = f", head {candidate.head!r}" if candidate.head is not None else ""
-    if candidate.offer is None:
-        return f"The direct model{head}"
-    return f"Source {candidate.source!r}, layers {candidate.layers!r}{head}"
-
-
-def _score(results, i):
-    return f"{results['mean_test_score'][i]:.3g} ± {results['std_test_score'][i]:.2g}"
+    head = [f"head {candidate.head!r}"] if candidate.head is not None else []
+    source = [] if candidate.is_direct else [f"source {candidate.source!r}", f"layers {candidate.layers!r}"]
+    described = ", ".join(source + head)
+    return f" ({described})" if described else ""

@@ -3,9 +3,9 @@
 import time
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from math import ceil
 from numbers import Integral, Real
-from tempfile import TemporaryDirectory
 
 import joblib
 import numpy as np
@@ -20,17 +20,19 @@ from sklearn.utils import check_consistent_length, check_random_state, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from tqdm.auto import tqdm
 
+from sktaag.base import StructureTransformer
 from sktaag.structures import as_column, handle_invalid
-from sktaag.transfer._aggregates import AGGREGATES, aggregate_candidates
 from sktaag.transfer._best_estimator import BestEstimatorMixin
 from sktaag.transfer._candidate import Candidate, Offer, for_last_step
 from sktaag.transfer._chain import Chain
+from sktaag.transfer._contest import AGGREGATES, VOTES, Contest, respond
 from sktaag.transfer._fold_scores import fold_scores
+from sktaag.transfer._frozen_featurizer import FrozenFeaturizer
 from sktaag.transfer._layer_bank import LayerBank
 from sktaag.transfer._layer_choices import check_layers
-from sktaag.transfer._named_sources import named_sources
+from sktaag.transfer._named_sources import named_sources, parts_of
 from sktaag.transfer._screening import cheap_head_score, screening_score
-from sktaag.transfer._search_results import objects, rank_candidates, search_results, summarize
+from sktaag.transfer._search_results import contest_results, objects, pick_winner, search_results, summarize
 
 _SCREENS = ("log_me", "ridge", "h_score")
 
@@ -39,19 +41,21 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
     """Search over sources and their layers by cross-validation, against the model without a source.
 
     For every source and choice of layers, ``make_pipeline(FrozenFeaturizer(source, layers), head)`` is scored on the
-    same inner folds, as `GridSearchCV` scores parameters, and the best is fitted to all rows. The score of the winner
-    among many is optimistic; ``cross_val_score(SourceSearchCV(...), X, y)`` repeats the whole search in each
-    outer fold and is the honest one.
+    same inner folds, as `GridSearchCV` scores parameters. Then strategies compete: the direct model, the best single
+    source, and the aggregates of several that are asked for. On each fold a strategy is judged with the candidates that
+    it would have picked by the other folds, so that the best of a thousand has little advantage by luck over the
+    direct model. The winner is fitted to all rows. ``cross_val_score(SourceSearchCV(...), X, y)`` repeats the whole
+    search in each outer fold and is the honest score of all this.
 
     Parameters
     ----------
     head : estimator or dict of estimators
         What follows the frozen features. The heads of a dict compete, each with every source.
     sources : list, dict, DataFrame, ensemble or sequence
-        Fitted sources, as the `source` of `FrozenFeaturizer`; a value that is itself a list or dict is a bundle whose
-        features stand side by side. A DataFrame is what `ModelLibrary.search` returns. A `PyramidEnsemble`, or a
-        Pipeline that ends in one, stands for its networks. Any other object with ``len`` and ``[i]`` is a sequence.
-        `clone` keeps all of them fitted.
+        Fitted sources, as the `source` of `FrozenFeaturizer`; a value that is itself a list, dict or DataFrame is a
+        bundle whose features stand side by side. A DataFrame is what `ModelLibrary.search` returns. A
+        `PyramidEnsemble`, or a Pipeline that ends in one, stands for its networks. Any other object with ``len`` and
+        ``[i]`` is a sequence. `clone` keeps all of them fitted.
     layers : list, default=(1,)
         Choices of layers, as the `layers` of `FrozenFeaturizer`, or "random": `n_draws` subsets of the hidden layers
         of each source. A source that has fewer layers than a choice asks for goes without it.
@@ -75,15 +79,16 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
         Whether the direct model competes: the descriptors of the first source, fitted afresh, with each head. Or the
         estimator that does. Ties go to it.
     one_standard_error : bool, default=False
-        Choose a source over the direct model only if it wins by more than the standard error of the difference of
-        their scores over the folds.
-    aggregate : {"best", "average", "stack", "concat"}, default="best"
-        What is fitted in the end: the best candidate, or the `n_best` best ones of different sources together:
-        "average" takes the mean of their predictions; "stack" weighs their out-of-fold predictions, for numbers by
-        nonnegative least squares and for classes by logistic regression; "concat" puts their features side by side for
-        the head of the best one. If the direct model comes first, it is fitted alone.
+        Choose anything over the direct model only if it wins by more than the standard error of the difference of their
+        scores over the folds, corrected for overlapping training sets [2]_ and so never small for many repetitions.
+    aggregate : {"best", "average", "stack", "concat", "descriptors"} or list of these, default="best"
+        What competes with the direct model and the best single source, and is fitted only if it wins. Of the `n_best`
+        best candidates of different sources, "average" takes the mean of the predictions (or probabilities); "stack"
+        a mean with weights, nonnegative and of sum one, that fit their out-of-fold predictions best; "concat" puts
+        their features side by side for the head of the best one. "descriptors" puts the features of the best one next
+        to the descriptors of the first source, for its head.
     n_best : int, default=5
-        Number of candidates that are aggregated.
+        Number of candidates that "average", "stack" and "concat" take; the direct model may be one of those that vote.
     refit : bool, default=True
         Whether to fit the winner to all rows.
     n_jobs : int or None, default=None
@@ -100,25 +105,33 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
     Attributes
     ----------
     cv_results_ : dict of arrays
-        As that of `GridSearchCV`, for direct models and whatever passed the screening: ``param_head`` (if `head` is a
-        dict), ``param_source`` and ``param_layers`` (masked for direct models), ``screening_score``,
-        ``split0_test_score``, ``mean_test_score``, ``rank_test_score``, ``mean_fit_time``, ...
+        As that of `GridSearchCV`, for direct models, whatever passed the screening, and aggregates: ``param_head`` (if
+        `head` is a dict), ``param_source`` and ``param_layers`` (masked for direct models), ``param_aggregate`` (masked
+        for all others), ``screening_score``, ``split0_test_score``, ``mean_test_score``, ``rank_test_score``,
+        ``mean_fit_time``, ... Scores of aggregates are those in `contest_`.
+    contest_ : dict of arrays
+        For each ``strategy``: ``mean_test_score``, ``std_test_score`` and ``split0_test_score``, ... on folds that had
+        no say in which candidates it took; ``gain`` over the direct model, and its corrected standard error
+        ``error_of_gain``.
+    best_strategy_ : str
+        "direct", "best" or an aggregate.
     screening_results_ : dict of arrays
         ``source``, ``layers``, ``score`` and ``kept`` of every pair of source and layers. Only if `screen` is not None.
     best_index_ : int
         Row of the winner in `cv_results_`.
     best_indices_ : list of int
-        Rows of all candidates in `best_estimator_`.
+        Rows of the candidates in `best_estimator_`.
     best_source_ : object
-        Key, id or place of the winner's source in `sources`; None if the direct model won.
+        Key, id or place of the winner's source in `sources`; None if the direct model won. If an aggregate of several
+        candidates won, a list for all of them; so are the next two.
     best_layers_ : int, list or str
         Its layers; None if the direct model won.
     best_head_ : object
         Key of the winner's head; None if `head` is not a dict or an explicit `baseline` won.
     best_params_ : dict
-        The three of them.
+        Of the winner, in `cv_results_`.
     best_score_ : float
-        Mean inner score of the winner. Optimistic.
+        Mean inner score of the winner, in `cv_results_`. Optimistic.
     best_estimator_ : estimator
         Fitted to all rows, if `refit`.
     summary_ : str
@@ -149,6 +162,9 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
     Frozen features do not depend on y: those of all rows are computed once for each source, and the folds take
     slices. While the search runs they take 4 bytes for each row and column of the layers asked for.
 
+    A fold is judged on what the folds choose that test other rows: the rest of a `KFold`, of the same repetition of a
+    `RepeatedKFold`. Their models have seen its rows in training, so that the contest is still a little optimistic.
+
     Metadata: ``groups`` goes to the splitter and everything else, such as ``sample_weight``, to the heads (for
     `baseline` True or False and `aggregate` "best" only); with metadata routing, each goes where it is requested.
 
@@ -156,6 +172,8 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
     ----------
     .. [1] H. Yamada et al., "Predicting Materials Properties with Little Data Using Shotgun Transfer Learning",
        ACS Cent. Sci. 5, 1717 (2019). :doi:`10.1021/acscentsci.9b00804`
+    .. [2] C. Nadeau, Y. Bengio, "Inference for the Generalization Error", Machine Learning 52, 239 (2003).
+       :doi:`10.1023/A:1024068626366`
 
     Examples
     --------
@@ -242,50 +260,62 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
             vars(self).pop(name, None)
         entries = self._check_parameters()
         openers = named_sources(self.sources)
-        reader = Chain(_first(next(iter(openers.values()))()))
+        reader = _first_chain(next(iter(openers.values()))())
         X = as_column(X) if reader.reads_structures else _sliceable(X)
         y = np.asarray(y)
         check_consistent_length(X, y)
+        if self._votes() and y.ndim > 1:
+            raise ValueError(f"aggregate={self.aggregate!r} takes a single target, got y of shape {y.shape}.")
         routed = self._route(params)
         self.scorer_ = check_scoring(self._first_head(), scoring=self.scoring)
         splits = list(self._splitter(y).split(X, y, **routed["splitter"]))
         self.n_splits_ = len(splits)
 
-        offers = self._offers(openers, entries, X)
-        candidates = self._direct_models(reader)
+        described = {}  # sources of the same descriptors compute them once
+        offers = self._offers(openers, entries, X, described)
+        direct = self._direct_models(reader, X, described)
+        candidates = self._baseline(direct, X)
         candidates += [
-            Candidate(name, head, offer, score)
+            Candidate(offer, make_pipeline(head), name, score)
             for offer, score in self._screened(offers, y, splits)
             for name, head in self._heads().items()
         ]
-        found = self._compete(candidates, X, y, splits, routed)
-        self.cv_results_ = search_results(candidates, found, named_heads=isinstance(self.head, Mapping))
-        order = rank_candidates(candidates, self.cv_results_, one_standard_error=self.one_standard_error)
-        best = candidates[order[0]]
-        self.best_index_ = order[0]
-        self.best_indices_ = self._members(candidates, order)
-        self.best_source_, self.best_layers_, self.best_head_ = best.source, best.layers, best.head
-        self.best_params_ = self.cv_results_["params"][order[0]]
-        self.best_score_ = self.cv_results_["mean_test_score"][order[0]]
-        self.summary_ = summarize(
+        classes = np.unique(y) if is_classifier(self._first_head()) else None
+        found = self._compete(candidates, y, splits, routed, partial(respond, classes) if self._votes() else None)
+        contest = Contest(
             candidates,
-            self.cv_results_,
-            order,
-            self.best_indices_,
-            aggregate=self.aggregate,
-            metric=self.scoring if isinstance(self.scoring, str) else "score",
-            n_offers=len(offers),
+            np.array([scores for scores, *_ in found]),
+            [responses for *_, responses, _ in found],
+            descriptors=direct[0],
+            y=y,
+            splits=splits,
+            classes=classes,
+            n_best=self.n_best,
         )
+        self._decide(contest, found, len(offers))
         if self.refit:
-            self._refit({i: candidates[i] for i in self.best_indices_}, X, y, splits, routed)
+            start = time.perf_counter()
+            estimator = contest.estimator(self.best_strategy_, self.best_indices_)
+            first = candidates[self.best_indices_[0]]
+            self.best_estimator_ = estimator.fit(X, y, **self._fit_params(first, estimator, routed))
+            self.refit_time_ = time.perf_counter() - start
         return self
 
     # ---------------------------------------------------------------- what competes
 
     def _check_parameters(self):
         entries = check_layers(self.layers)
-        if self.aggregate not in AGGREGATES:
-            raise ValueError(f"aggregate must be one of {', '.join(map(repr, AGGREGATES))}, got {self.aggregate!r}.")
+        for aggregate in self._aggregates():
+            if aggregate not in AGGREGATES:
+                known = ", ".join(map(repr, ("best", *AGGREGATES)))
+                raise ValueError(f"aggregate must be {known} or a list of these, got {aggregate!r}.")
+        if self._votes() and is_classifier(self._first_head()):
+            for head in self._heads().values():
+                if not hasattr(head, "predict_proba"):
+                    raise ValueError(
+                        f"aggregate={self.aggregate!r} averages probabilities of classes; {type(head).__name__} has "
+                        "no predict_proba."
+                    )
         known = self.screen is None or hasattr(self.screen, "fit") or self.screen in _SCREENS
         if not known and not _is_positive(self.screen):
             raise ValueError(
@@ -302,6 +332,13 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
             raise ValueError(f"baseline must be True, False or an estimator, got {self.baseline!r}.")
         return entries
 
+    def _aggregates(self):
+        asked = [self.aggregate] if isinstance(self.aggregate, str) else list(self.aggregate)
+        return [aggregate for aggregate in asked if aggregate != "best"]
+
+    def _votes(self):
+        return set(VOTES) & set(self._aggregates())
+
     def _heads(self):
         heads = dict(self.head) if isinstance(self.head, Mapping) else {None: self.head}
         if not heads:
@@ -314,37 +351,36 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
     def _splitter(self, y=None):
         return check_cv(self.cv, y, classifier=is_classifier(self._first_head()))
 
-    def _direct_models(self, reader):
-        if not isinstance(self.baseline, bool):
-            return [Candidate(None, self.baseline)]
-        if not self.baseline:
-            return []
+    def _direct_models(self, reader, X, described):
+        """Return the models of the descriptors of the first source, one for each head."""
         # descriptors that learn, such as a scaler, learn from the rows of the target here
-        steps = [clone(step) for step in reader.steps]
-        return [Candidate(name, make_pipeline(*steps, head)) for name, head in self._heads().items()]
+        steps, offer = [clone(step) for step in reader.steps], Offer(lambda: X, list)
+        if steps and isinstance(steps[0], StructureTransformer):  # learns nothing
+            offer = Offer(lambda: reader.describe(X, described)[0], partial(list, steps[:1]))
+            steps = steps[1:]
+        return [Candidate(offer, make_pipeline(*steps, head), name) for name, head in self._heads().items()]
 
-    def _offers(self, openers, entries, X):
+    def _baseline(self, direct, X):
+        if isinstance(self.baseline, bool):
+            return list(direct) if self.baseline else []
+        return [Candidate(Offer(lambda: X, list), self.baseline)]
+
+    def _offers(self, openers, entries, X, described):
         """Compute the layers of all rows: they do not depend on y, so that slices of them leak nothing into folds."""
         rng = check_random_state(self.random_state)
         offers, invalid = [], {}
-        with TemporaryDirectory() as folder:  # sources of the same descriptors compute them once
-            for name, open_source in tqdm(openers.items(), desc="layers", unit="source", disable=not self.verbose):
-                try:
-                    bank = LayerBank(
-                        open_source(),
-                        X,
-                        entries,
-                        self.n_draws,
-                        rng,
-                        activation=self.activation,
-                        cache=self.cache,
-                        descriptor_cache=folder,
-                    )
-                except Exception as error:
-                    error.add_note(f"This is source {name!r} of the search.")
-                    raise
-                offers += [Offer(name, layers, open_source, bank, i) for i, layers in enumerate(bank.choices)]
-                invalid |= bank.invalid
+        params = {"activation": self.activation, "cache": self.cache}
+        for name, open_source in tqdm(openers.items(), desc="layers", unit="source", disable=not self.verbose):
+            try:
+                bank = LayerBank(open_source(), X, entries, self.n_draws, rng, described=described, **params)
+            except Exception as error:
+                error.add_note(f"This is source {name!r} of the search.")
+                raise
+            offers += [
+                Offer(partial(bank.features, i), partial(_featurizer, open_source, layers, params), name, layers)
+                for i, layers in enumerate(bank.choices)
+            ]
+            invalid |= bank.invalid
         if not offers:
             raise ValueError(f"No source has as many hidden layers as layers={self.layers!r} asks for.")
         handle_invalid([invalid[row] for row in sorted(invalid)], X.shape[0], "nan")
@@ -361,8 +397,8 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
             score, args = screening_score, (screen, is_classifier(self._first_head()))
         else:
             score, args = cheap_head_score, (screen, splits, self.scorer_, self.error_score)
-        tasks = (joblib.delayed(score)(offer.features(), y, *args) for offer in offers)
-        scores = np.array(self._run(tasks, len(offers), "screening"))
+        tasks = ((offer.features(), y, *args) for offer in offers)
+        scores = np.array(self._run(score, tasks, len(offers), "screening"))
         kept = np.sort(np.argsort(-scores, kind="stable")[:n_kept])
         self.screening_results_ = {
             "source": objects(offer.source for offer in offers),
@@ -374,25 +410,27 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
 
     # ---------------------------------------------------------------- the contest
 
-    def _run(self, tasks, n_tasks, label):
-        results = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks)
+    def _run(self, function, tasks, n_tasks, label):
+        jobs = (joblib.delayed(function)(*task) for task in tasks)
+        results = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator")(jobs)
         return list(tqdm(results, total=n_tasks, desc=label, unit="candidate", disable=not self.verbose))
 
-    def _compete(self, candidates, X, y, splits, routed):
+    def _compete(self, candidates, y, splits, routed, respond):
         tasks = (
-            joblib.delayed(fold_scores)(
-                candidate.estimator,
-                X if candidate.offer is None else candidate.offer.features(),
+            (
+                candidate.model,
+                candidate.offer.features(),
                 y,
                 splits,
                 self.scorer_,
-                self._fit_params(candidate, candidate.estimator if candidate.offer is None else None, routed),
+                self._fit_params(candidate, candidate.model, routed),
                 routed["scorer"],
                 self.error_score,
+                respond,
             )
             for candidate in candidates
         )
-        found = self._run(tasks, len(candidates), "inner folds")
+        found = self._run(fold_scores, tasks, len(candidates), "inner folds")
         failures = [text for *_, texts in found for text in texts]
         if failures:
             n_fits = len(candidates) * len(splits)
@@ -402,32 +440,38 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
             warnings.warn(FitFailedWarning(f"{message}Their score is {self.error_score}."), stacklevel=3)
         return found
 
-    def _members(self, candidates, order):
-        """Rows of the candidates that the final estimator is made of: the best of each source."""
-        if self.aggregate == "best" or candidates[order[0]].offer is None:
-            return order[:1]
-        best_of_source = {}
-        for i in order:
-            if not (self.aggregate == "concat" and candidates[i].offer is None):
-                best_of_source.setdefault(candidates[i].source, i)
-        return list(best_of_source.values())[: self.n_best]
-
-    def _refit(self, members, X, y, splits, routed):
-        start = time.perf_counter()
-        best = next(iter(members.values()))
-        if len(members) == 1:
-            estimator = best.pipeline(self.activation, self.cache)
-        else:
-            estimator = aggregate_candidates(
-                self.aggregate,
-                members,
-                splits,
-                classification=is_classifier(self._first_head()),
-                activation=self.activation,
-                cache=self.cache,
-            )
-        self.best_estimator_ = estimator.fit(X, y, **self._fit_params(best, estimator, routed))
-        self.refit_time_ = time.perf_counter() - start
+    def _decide(self, contest, found, n_offers):
+        """Let the strategies compete and keep what won."""
+        scores = {
+            strategy: contest.score(strategy, self.scorer_, self.error_score, self._run)
+            for strategy in ("direct", "best", *self._aggregates())
+        }
+        scores = {strategy: values for strategy, values in scores.items() if values is not None}
+        self.contest_ = contest_results(scores, contest.splits)
+        aggregates = {strategy: values for strategy, values in scores.items() if strategy in AGGREGATES}
+        self.cv_results_ = search_results(
+            contest.candidates, found, aggregates, named_heads=isinstance(self.head, Mapping)
+        )
+        members = {strategy: contest.members(strategy) for strategy in scores}
+        self.best_strategy_ = pick_winner(self.contest_, one_standard_error=self.one_standard_error)
+        self.best_indices_ = members[self.best_strategy_]
+        self.best_index_ = self.best_indices_[0]
+        if self.best_strategy_ in aggregates:
+            self.best_index_ = len(contest.candidates) + list(aggregates).index(self.best_strategy_)
+        won = [contest.candidates[i] for i in self.best_indices_]
+        for name in ("source", "layers", "head"):
+            values = [getattr(candidate, name) for candidate in won]
+            setattr(self, f"best_{name}_", values[0] if len(values) == 1 else values)
+        self.best_params_ = self.cv_results_["params"][self.best_index_]
+        self.best_score_ = self.cv_results_["mean_test_score"][self.best_index_]
+        self.summary_ = summarize(
+            contest.candidates,
+            self.contest_,
+            self.best_strategy_,
+            members,
+            metric=self.scoring if isinstance(self.scoring, str) else "score",
+            n_offers=n_offers,
+        )
 
     # ---------------------------------------------------------------- metadata
 
@@ -457,16 +501,15 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
             heads = {name: {key: value for key, value in params.items() if key != "groups"} for name in names}
             splitter, scorer = {"groups": params.get("groups")}, {}
         given = sorted({key for head in heads.values() for key in head})
-        if given and (self.aggregate != "best" or not isinstance(self.baseline, bool)):
+        if given and (self._aggregates() or not isinstance(self.baseline, bool)):
             raise ValueError(
                 f"fit got {', '.join(given)} for the heads, which takes aggregate='best' and baseline True or False: "
                 "other estimators may not know what to do with it."
             )
         return {"heads": heads, "splitter": splitter, "scorer": scorer}
 
-    def _fit_params(self, candidate, pipeline, routed):
-        params = routed["heads"].get(candidate.head, {})
-        return params if pipeline is None else for_last_step(pipeline, params)
+    def _fit_params(self, candidate, estimator, routed):
+        return for_last_step(estimator, routed["heads"].get(candidate.head, {}))
 
     # ---------------------------------------------------------------- scikit-learn
 
@@ -506,11 +549,13 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
-def _first(source):
-    """Return one source of a bundle."""
-    if isinstance(source, Mapping):
-        source = list(source.values())
-    return source[0] if isinstance(source, (list, tuple)) else source
+def _first_chain(source):
+    """Open a source, or the first one of a bundle."""
+    return Chain(*next(iter(parts_of(source, None).values())))
+
+
+def _featurizer(open_source, layers, params):
+    return [FrozenFeaturizer(open_source(), layers, **params)]
 
 
 def _sliceable(X):

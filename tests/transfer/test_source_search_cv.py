@@ -1,5 +1,6 @@
 import pickle
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,25 +9,27 @@ import pytest
 import sklearn
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.dummy import DummyRegressor
-from sklearn.ensemble import RandomForestRegressor, StackingRegressor
+from sklearn.ensemble import RandomForestRegressor, VotingRegressor
 from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import get_scorer, make_scorer, mean_absolute_error
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
+from sklearn.metrics import get_scorer, make_scorer, mean_absolute_error, r2_score
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
     KFold,
     RepeatedKFold,
+    ShuffleSplit,
     StratifiedKFold,
     cross_val_score,
 )
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 from sktaag.descriptors import Fingerprints
@@ -35,6 +38,8 @@ from sktaag.nn import Pyramid
 from sktaag.sources import ModelLibrary, PyramidEnsemble, PyramidRegressor, save_source
 from sktaag.structures import InvalidRowsWarning, _reader
 from sktaag.transfer import FrozenFeaturizer, SourceSearchCV
+from sktaag.transfer._candidate import Candidate, Offer
+from sktaag.transfer._contest import Contest, corrected_error, voters_of
 from sktaag.transfer._layer_bank import LayerBank
 
 SMILES = ["C" * n + end for n in range(1, 9) for end in ("", "O", "N", "(=O)O", "OC")]
@@ -148,7 +153,7 @@ def test_results_have_the_form_of_a_grid_search():
 
 
 @pytest.mark.parametrize("layers", [1, 2, [3, 1], "all", "output"])
-def test_slices_of_layers_equal_the_featurizer(sources, tmp_path, layers):
+def test_slices_of_layers_equal_the_featurizer(sources, layers):
     bank = LayerBank(
         {"a": sources[0], "b": sources[1]},
         np.array(TARGET, dtype=object),
@@ -157,7 +162,7 @@ def test_slices_of_layers_equal_the_featurizer(sources, tmp_path, layers):
         rng,
         activation="post",
         cache=None,
-        descriptor_cache=tmp_path,
+        described={},
     )
     featurizer = FrozenFeaturizer({"a": sources[0], "b": sources[1]}, layers, activation="post")
     assert_array_equal(bank.features(0), featurizer.fit_transform(TARGET))
@@ -180,8 +185,10 @@ def test_a_source_that_knows_wins_from_many_that_do_not():
     found = search({**dict(enumerate(NETWORKS)), "knows": Knowing()}, cv=3).fit(X_numeric, y_numeric)
     assert found.best_source_ == "knows"
     assert found.best_score_ > 0.9
-    assert found.summary_.startswith("Source 'knows', layers 1 wins: score 0.9")
-    assert "Best direct model: The direct model, " in found.summary_
+    assert found.best_strategy_ == "best"
+    assert found.summary_.startswith("The best single source (source 'knows', layers 1) wins: score 0.9")
+    assert "better than the direct model (standard error " in found.summary_
+    assert "\nThe direct model: " in found.summary_
 
 
 # ---------------------------------------------------------------- the honest score
@@ -204,12 +211,14 @@ def test_baseline_is_chosen_unless_a_source_wins(sources):
     assert only.cv_results_["param_source"].mask.tolist() == [True, False, False, False]
     best_transfer = only.cv_results_["mean_test_score"][1:].max()
     direct = only.cv_results_["mean_test_score"][0]
-    assert (only.best_source_ is None) == (direct >= best_transfer)
+    assert direct > best_transfer
+    assert only.best_source_ is None
+    assert only.best_strategy_ == "direct"
 
     constant = search(sources, head=DummyRegressor(), cv=3).fit(TARGET, y)  # a tie
     assert constant.best_source_ is constant.best_layers_ is None
     assert constant.best_index_ == 0
-    assert constant.summary_.startswith("The direct model wins")
+    assert constant.summary_.startswith("The direct model wins: ")
     assert [type(step) for step in constant.best_estimator_[:-1]] == [Fingerprints, StandardScaler]
 
 
@@ -484,54 +493,231 @@ def test_heads_compete():
         search(head={}).fit(X_numeric, y_numeric)
 
 
-def members_of(found):
-    params = [found.cv_results_["params"][i] for i in found.best_indices_]
-    return [make_pipeline(FrozenFeaturizer(NETWORKS[p["source"]], p["layers"]), Ridge()) for p in params]
+# ---------------------------------------------------------------- strategies
 
 
-def test_average():
+def pipelines(networks, layers=1):
+    return [make_pipeline(FrozenFeaturizer(network, layers), Ridge()) for network in networks]
+
+
+def fold_scores_of(found, row, n_splits):
+    return [found.cv_results_[f"split{k}_test_score"][row] for k in range(n_splits)]
+
+
+def convex_weights(predictions, y):
+    """Weights of least squared error by another optimiser than ours."""
+    n = predictions.shape[1]
+    scale = np.var(y)
+    return minimize(
+        lambda w: np.mean((predictions @ w - y) ** 2) / scale,
+        np.full(n, 1 / n),
+        bounds=[(0, 1)] * n,
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
+        options={"ftol": 1e-14, "maxiter": 1000},
+    ).x
+
+
+def half_knowing(i):
+    """Draw a network that knows half of what the target is made of."""
+    network = Knowing()
+    with torch.no_grad():
+        network.keep.weight[i] = 0
+    return network
+
+
+CV = KFold(4, shuffle=True, random_state=0)
+
+
+def test_average_is_scored_as_any_model_is():
+    # with as many members as sources, each fold averages the same ones
+    found = search(NETWORKS[:3], aggregate="average", n_best=3, baseline=False, cv=CV).fit(X_numeric, y_numeric)
+    model = VotingRegressor([(str(i), pipeline) for i, pipeline in enumerate(pipelines(NETWORKS[:3]))])
+    expected = cross_val_score(model, X_numeric, y_numeric, cv=CV)
+    assert_allclose(fold_scores_of(found, 3, 4), expected, rtol=1e-4)
+    assert found.cv_results_["params"][3] == {"aggregate": "average"}
+    assert found.cv_results_["param_aggregate"].tolist() == [None, None, None, "average"]
+    assert found.cv_results_["param_source"].mask.tolist() == [False, False, False, True]
+    assert found.contest_["mean_test_score"][1] == found.cv_results_["mean_test_score"][3]
+
+
+def test_average_predicts_with_its_spread():
     found = search(layers=[1, 2], aggregate="average", n_best=3, baseline=False, cv=3).fit(X_numeric, y_numeric)
-    assert len(found.best_indices_) == 3
-    assert len({found.cv_results_["param_source"][i] for i in found.best_indices_}) == 3
-    assert found.best_indices_[0] == found.best_index_
-    predictions = np.array([m.fit(X_numeric, y_numeric).predict(X_numeric) for m in members_of(found)])
+    assert found.best_strategy_ == "average"
+    assert found.best_index_ == 10
+    assert found.best_score_ == found.cv_results_["mean_test_score"][10]
+    assert found.best_params_ == {"aggregate": "average"}
+    assert len(set(found.best_source_)) == 3
+    members = [found.cv_results_["params"][i] for i in found.best_indices_]
+    assert [p["source"] for p in members] == found.best_source_
+    assert [p["layers"] for p in members] == found.best_layers_
+    models = [make_pipeline(FrozenFeaturizer(NETWORKS[p["source"]], p["layers"]), Ridge()) for p in members]
+    predictions = np.array([model.fit(X_numeric, y_numeric).predict(X_numeric) for model in models])
     mean, spread = found.predict(X_numeric, return_std=True)
     assert_allclose(mean, predictions.mean(0), rtol=1e-5, atol=1e-5)
     assert_allclose(spread, predictions.std(0), rtol=1e-4, atol=1e-5)
     assert_allclose(found.predict(X_numeric), mean)
-    assert "the average of the 3 best, each of another source" in found.summary_
+    assert found.summary_.startswith("The average of 3 candidates of different sources wins: score ")
 
 
-def test_stack():
-    found = search(aggregate="stack", n_best=3, baseline=False, cv=KFold(4)).fit(X_numeric, y_numeric)
-    assert isinstance(found.best_estimator_, StackingRegressor)
-    assert (found.best_estimator_.final_estimator_.coef_ >= 0).all()
-    out_of_fold = np.zeros((N, 3))
-    for j, model in enumerate(members_of(found)):
-        for train, test in KFold(4).split(X_numeric):
-            out_of_fold[test, j] = model.fit(X_numeric[train], y_numeric[train]).predict(X_numeric[test])
-    weights = found.best_estimator_.final_estimator_
-    again = clone(weights).fit(out_of_fold, y_numeric)
-    assert_allclose(weights.coef_, again.coef_, rtol=1e-3, atol=1e-4)
-    with pytest.raises(ValueError, match=r"test each row once.* 120 times 60 different rows"):
-        search(aggregate="stack", baseline=False, cv=RepeatedKFold(n_splits=3, n_repeats=2)).fit(X_numeric, y_numeric)
+@pytest.mark.parametrize("cv", [CV, RepeatedKFold(n_splits=4, n_repeats=3, random_state=0)])
+def test_stack_weighs_out_of_fold_predictions(cv):
+    networks = [*NETWORKS[:2], random_network(11, (30,)), random_network(12, (40,))]
+    found = search(networks, aggregate="stack", n_best=4, baseline=False, cv=cv).fit(X_numeric, y_numeric)
+    splits = list(cv.split(X_numeric))
+    out_of_fold = np.zeros((N, 4))
+    in_fold = np.zeros((len(splits), N, 4))
+    for k, (train, test) in enumerate(splits):
+        for j, model in enumerate(pipelines(networks)):
+            in_fold[k, test, j] = model.fit(X_numeric[train], y_numeric[train]).predict(X_numeric[test])
+    out_of_fold = in_fold.sum(axis=0) / (len(splits) / 4)
+    for k, (train, test) in enumerate(splits):  # the rows that it is judged on have no say in its weights
+        weights = convex_weights(out_of_fold[train], y_numeric[train])
+        score = r2_score(y_numeric[test], in_fold[k, test] @ weights)
+        assert found.cv_results_[f"split{k}_test_score"][4] == pytest.approx(score, abs=2e-3)
+    assert found.best_strategy_ == "stack"
+    weights = np.asarray(found.best_estimator_.weights)
+    assert weights.sum() == pytest.approx(1)
+    assert_allclose(weights, convex_weights(out_of_fold, y_numeric)[found.best_indices_], atol=5e-3)
+    members = np.array([model.fit(X_numeric, y_numeric).predict(X_numeric) for model in pipelines(networks)])
+    members = members[found.best_indices_]
+    mean, spread = found.predict(X_numeric, return_std=True)
+    assert_allclose(mean, weights @ members, rtol=1e-3, atol=1e-3)
+    assert_allclose(spread**2, weights @ (members - mean) ** 2, rtol=1e-2, atol=1e-3)
 
 
-def test_concat():
-    found = search(aggregate="concat", n_best=3, baseline=False, cv=3).fit(X_numeric, y_numeric)
-    blocks = [m[0].fit_transform(X_numeric) for m in members_of(found)]
-    expected = Ridge().fit(np.hstack(blocks), y_numeric).predict(np.hstack(blocks))
-    assert_allclose(found.predict(X_numeric), expected, rtol=1e-4, atol=1e-4)
+def test_sources_side_by_side():
+    networks = [NETWORKS[0], half_knowing(0), half_knowing(1)]
+    found = search(networks, aggregate="concat", n_best=3, cv=CV, baseline=False).fit(X_numeric, y_numeric)
+    model = make_pipeline(FrozenFeaturizer(networks), Ridge())
+    assert_allclose(fold_scores_of(found, 3, 4), cross_val_score(model, X_numeric, y_numeric, cv=CV), rtol=1e-3)
+    assert found.best_strategy_ == "concat"
+    assert_allclose(found.predict(X_numeric), model.fit(X_numeric, y_numeric).predict(X_numeric), rtol=1e-3, atol=1e-3)
+    assert sorted(found.best_source_) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("aggregate", ["average", "stack", "concat"])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_descriptors_next_to_features(sources, sparse):
+    scaler = StandardScaler(with_mean=not sparse)
+    descriptors = Fingerprints(counts=True, size=64, sparse=sparse)
+    network = PyramidRegressor(hidden=(8, 6, 4), max_epochs=2, random_state=1)
+    source = make_pipeline(descriptors, scaler, network).fit(SMILES, y_source)
+    found = search([source], aggregate="descriptors", cv=CV, scoring="neg_mean_absolute_error").fit(TARGET, y)
+    side = make_union(make_pipeline(clone(descriptors), clone(scaler)), FrozenFeaturizer(source))
+    model = make_pipeline(side, Ridge())
+    expected = cross_val_score(model, TARGET, y, cv=CV, scoring="neg_mean_absolute_error")
+    assert_allclose(fold_scores_of(found, 2, 4), expected, rtol=1e-5)
+    contest = Contest(
+        [Candidate(Offer(None, partial(list, [FrozenFeaturizer(source)]), 0, 1), make_pipeline(Ridge()))],
+        np.zeros((1, 2)),
+        [],
+        descriptors=Candidate(
+            Offer(lambda: clone(descriptors).fit_transform(TARGET), partial(list, [clone(descriptors)])),
+            make_pipeline(clone(scaler), Ridge()),
+        ),
+        y=y,
+        splits=None,
+        classes=None,
+        n_best=1,
+    )
+    predicted = contest.estimator("descriptors", [0]).fit(TARGET, y).predict(TARGET)
+    assert_allclose(predicted, model.fit(TARGET, y).predict(TARGET), rtol=1e-5)
+
+
+def test_numbers_next_to_features():
+    found = search([Knowing()], aggregate=["descriptors"], cv=CV).fit(X_numeric, y_numeric + X_numeric[:, 3])
+    assert found.best_strategy_ == "descriptors"
+    features = np.hstack([X_numeric, FrozenFeaturizer(Knowing()).fit_transform(X_numeric)])
+    model = Ridge().fit(features, y_numeric + X_numeric[:, 3])
+    assert_allclose(found.predict(X_numeric), model.predict(features), rtol=1e-3, atol=1e-3)
+    assert found.summary_.startswith("The best source next to the descriptors (source 0, layers 1) wins: score 0.9")
+
+
+def test_each_fold_is_judged_on_what_the_others_chose():
+    found = search(NETWORKS, layers=[1, 2], baseline=False, aggregate="average", n_best=2, cv=CV).fit(
+        X_numeric, y_numeric
+    )
+    table = found.cv_results_
+    scores = np.array([table[f"split{k}_test_score"][:10] for k in range(4)]).T
+    models = [
+        make_pipeline(FrozenFeaturizer(NETWORKS[p["source"]], p["layers"]), Ridge()) for p in table["params"][:10]
+    ]
+    for k, (train, test) in enumerate(CV.split(X_numeric)):
+        order = np.argsort(-np.delete(scores, k, axis=1).mean(axis=1))
+        assert found.contest_[f"split{k}_test_score"][0] == scores[order[0], k]
+        second = next(i for i in order if table["param_source"][i] != table["param_source"][order[0]])
+        predicted = [
+            models[i].fit(X_numeric[train], y_numeric[train]).predict(X_numeric[test]) for i in (order[0], second)
+        ]
+        expected = r2_score(y_numeric[test], np.mean(predicted, axis=0))
+        assert found.contest_[f"split{k}_test_score"][1] == pytest.approx(expected, rel=1e-4)
+
+
+def test_judges_see_other_rows():
+    for splitter, expected in [
+        (KFold(3), [[1, 2], [0, 2], [0, 1]]),
+        (RepeatedKFold(n_splits=2, n_repeats=2, random_state=0), [[1], [0], [3], [2]]),
+        (ShuffleSplit(3, test_size=0.9, random_state=0), [[1, 2], [0, 2], [0, 1]]),
+        (ShuffleSplit(1, random_state=0), [[0]]),
+    ]:
+        assert voters_of(list(splitter.split(X_numeric))) == expected
+
+
+def test_corrected_error():
+    differences = np.array([0.1, 0.3, -0.1, 0.2, 0.0])
+    splits = list(KFold(5).split(X_numeric))
+    assert corrected_error(differences, splits) == pytest.approx(np.sqrt((1 / 5 + 1 / 4) * differences.var(ddof=1)))
+    # a hundred repetitions tell no more than one about rows that are not there
+    often = list(RepeatedKFold(n_splits=5, n_repeats=100).split(X_numeric))
+    assert corrected_error(np.tile(differences, 100), often) > 0.6 * corrected_error(differences, splits)
+    assert corrected_error(differences[:1], splits[:1]) == np.inf
+
+
+def test_the_contest_is_less_optimistic_than_the_best_score():
+    plain, fair = [], []
+    for seed in range(12):
+        rng = np.random.RandomState(seed)
+        noise, X = rng.randn(20), rng.randn(20, P).astype(np.float32)
+        networks = [random_network(i, hidden=(8, 2)) for i in range(20)]
+        model = search(networks, cv=4, baseline=DummyRegressor(), scoring="neg_mean_squared_error", refit=False)
+        found = model.fit(X, noise)
+        plain.append(found.cv_results_["mean_test_score"][1:].max() - found.cv_results_["mean_test_score"][0])
+        fair.append(found.contest_["gain"][1])
+    assert np.min(plain) > 0  # the best of twenty always seems to know something about noise
+    assert np.mean(fair) < 0.7 * np.mean(plain)
+
+
+def test_candidates_that_fail_are_no_members():
+    model = search(
+        NETWORKS[:3], Fragile(), layers=[1, "all"], aggregate=["average", "stack"], n_best=3, cv=2, baseline=False
+    )
+    with pytest.warns(FitFailedWarning, match="6 of 12"):
+        model.fit(X_numeric, y_numeric)
+    assert np.isfinite(model.contest_["mean_test_score"]).all()
+
+
+def test_spread_needs_a_model_that_has_one():
+    found = search(aggregate="average", head=DummyRegressor(), cv=2).fit(X_numeric, y_numeric)
+    with pytest.raises(ValueError, match="The search chose 'direct', and Ridge predicts no standard deviation"):
+        search(cv=2).fit(X_numeric, y_numeric).predict(X_numeric, return_std=True)
+    assert found.predict(X_numeric, return_std=True)[1].shape == (N,)  # that of a DummyRegressor
+
+
+def test_aggregates_that_cannot_be():
+    two = np.column_stack([y_numeric, y_numeric])
+    with pytest.raises(ValueError, match=r"aggregate=\['stack'\] takes a single target, got y of shape \(60, 2\)"):
+        search(aggregate=["stack"]).fit(X_numeric, two)
+    with pytest.raises(ValueError, match="averages probabilities of classes; RidgeClassifier has no predict_proba"):
+        search(head=RidgeClassifier(), aggregate="average").fit(X_numeric, y_numeric > 0)
+
+
+@pytest.mark.parametrize("aggregate", ["average", "stack", "concat", "descriptors"])
 def test_direct_model_that_comes_first_is_fitted_alone(aggregate):
     found = search(head=DummyRegressor(), aggregate=aggregate, cv=3).fit(X_numeric, y_numeric)
     assert found.best_indices_ == [0]
     assert isinstance(found.best_estimator_[-1], DummyRegressor)
 
 
-@pytest.mark.parametrize("aggregate", ["best", "average", "stack", "concat"])
+@pytest.mark.parametrize("aggregate", ["best", "average", "stack", "concat", "descriptors"])
 def test_classifiers(aggregate):
     labels = np.where(y_numeric > 0, "high", "low")
     found = search(
@@ -815,7 +1001,10 @@ def test_failing_heads():
         ({"layers": [[1, 0]]}, r"got \[1, 0\]"),
         ({"layers": [[]]}, r"got \[\]"),
         ({"layers": [True]}, "got True"),
-        ({"aggregate": "sum"}, "aggregate must be one of 'best', 'average', 'stack', 'concat', got 'sum'"),
+        (
+            {"aggregate": "sum"},
+            "aggregate must be 'best', 'average', 'stack', 'concat', 'descriptors' or a list of these, got 'sum'",
+        ),
         (
             {"screen": "leep"},
             "screen must be None, 'log_me', 'ridge', 'h_score', a positive integer or an estimator, got 'leep'",
