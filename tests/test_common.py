@@ -11,14 +11,17 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from ase.build import molecule
+from predictor_checks import CHECKS
 from pymatgen.core import Lattice, Structure
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.pipeline import make_pipeline
 
 import sktaag
 from sktaag import xenonpy
 from sktaag.descriptors import CompositionDescriptors, Fingerprints
-from sktaag.sources import PyramidEnsemble, PyramidRegressor
+from sktaag.graphs import AtomGraphs, MoleculeGraphs
+from sktaag.sources import GNNRegressor, PyramidEnsemble, PyramidRegressor
 from sktaag.testing import parametrize_with_structure_checks
 from sktaag.transfer import FrozenFeaturizer
 
@@ -61,6 +64,8 @@ ESTIMATORS_OF_MOLECULES = [
     FrozenFeaturizer([_source(0)], layers="output", cache=Path(_folder.name)),
     FrozenFeaturizer(_ensemble(), member=1),
     CompositionDescriptors(["ave", "var", "count"], strings="smiles", cache=_folder.name, on_invalid="nan"),
+    MoleculeGraphs("cyclic", n_units=2, fragments="largest", n_jobs=2, verbose=1),
+    MoleculeGraphs("oligomer", on_invalid="nan", cache=_folder.name),
     xenonpy.Fingerprints(
         2, radius=2, n_bits=64, bit_per_entry=2, featurizers=["AtomPairFP", "ECFP"], input_type="any", on_errors="keep"
     ),
@@ -79,11 +84,21 @@ ESTIMATORS_OF_FORMULAS = [
     xenonpy.Compositions(elemental_info=_elements, featurizers=["MinPooling", "Counting"], on_errors="raise"),
 ]
 ESTIMATORS_OF_CRYSTALS = [
+    AtomGraphs(4.0, max_neighbors=8, min_distance=0.5, n_jobs=2, verbose=1, cache=Path(_folder.name)),
+    AtomGraphs(n_conformers=2, polymer="cyclic", n_units=4, random_state=1, on_invalid="nan"),
     xenonpy.Structures(11, 4.0, featurizers="RadialDistributionFunction", target_col="X", on_errors="nan"),
     # the orbital field matrix would take minutes for the rows of check_n_jobs
     xenonpy.Structures(6, 3.0, including_d=False, featurizers=["RadialDistributionFunction"], n_jobs=2),
 ]
 STRUCTURE_ESTIMATORS = ESTIMATORS_OF_MOLECULES + ESTIMATORS_OF_FORMULAS + ESTIMATORS_OF_CRYSTALS
+
+# Classifiers and regressors whose X is a column of structures.
+GEOMETRIES = [molecule(name) for name in ("H2O", "CH4", "NH3", "C2H6", "CH3OH", "C2H4", "H2CO", "N2H4")]
+_tiny = {"module__n_layers": 2, "module__n_features": 8, "module__cutoff": 4.0}
+PREDICTORS = [
+    GNNRegressor(**_tiny, graphs=AtomGraphs(4.5), batch_size=3, max_epochs=2, ema=0.9, random_state=0),
+    GNNRegressor(**_tiny, target="intensive", criterion="mae", max_epochs=2, early_stopping=True, random_state=1),
+]
 
 # Estimators whose X is numeric: scikit-learn's own parametrize_with_checks runs on them, in a test file of theirs.
 NUMERIC_ESTIMATORS = {
@@ -123,6 +138,14 @@ def test_estimators_of_formulas(estimator, check):
 @parametrize_with_structure_checks(ESTIMATORS_OF_CRYSTALS, CRYSTALS)
 def test_estimators_of_crystals(estimator, check):
     check(estimator)
+
+
+@pytest.mark.filterwarnings("ignore:.*elements that no training row has")
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("estimator", PREDICTORS, ids=lambda estimator: type(estimator).__name__)
+def test_predictors(estimator, check):
+    y = np.linspace(-1, 1, len(GEOMETRIES))
+    check(estimator, GEOMETRIES, (y > 0).astype(int) if is_classifier(estimator) else y)
 
 
 # ---------------------------------------------------------------- by inspection
@@ -169,12 +192,13 @@ def test_inspection_finds_something():
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_every_estimator_is_checked(name):
     of_structures = name in {label(type(estimator)) for estimator in STRUCTURE_ESTIMATORS}
+    of_structures += name in {label(type(estimator)) for estimator in PREDICTORS}
     elsewhere = (name in ESTIMATORS_OVER_SOURCES) + (name in XENONPY_TOOLS)
     assert of_structures + (name in NUMERIC_ESTIMATORS) + elsewhere == 1, (
         f"{name} must be checked in one way. If its X is a column of structures, add configured instances to "
-        f"STRUCTURE_ESTIMATORS in {Path(__file__).name}. If its X is numeric, add its name to NUMERIC_ESTIMATORS "
-        "there and run sklearn's parametrize_with_checks on it in its own test file. If it cannot be built without "
-        "fitted sources, add it to ESTIMATORS_OVER_SOURCES."
+        f"STRUCTURE_ESTIMATORS or PREDICTORS in {Path(__file__).name}. If its X is numeric, add its name to "
+        "NUMERIC_ESTIMATORS there and run sklearn's parametrize_with_checks on it in its own test file. If it cannot "
+        "be built without fitted sources, add it to ESTIMATORS_OVER_SOURCES."
     )
 
 

@@ -1,9 +1,18 @@
 """Training and keeping source models."""
 
 from sktaag.sources._files import load_source, save_source
+from sktaag.sources._gnn_regressor import GNNRegressor
 from sktaag.sources._model_library import ModelLibrary
 from sktaag.sources._pyramid_classifier import PyramidClassifier
 from sktaag.sources._pyramid_ensemble import PyramidEnsemble
 from sktaag.sources._pyramid_regressor import PyramidRegressor
 
-__all__ = ["ModelLibrary", "PyramidClassifier", "PyramidEnsemble", "PyramidRegressor", "load_source", "save_source"]
+__all__ = [
+    "GNNRegressor",
+    "ModelLibrary",
+    "PyramidClassifier",
+    "PyramidEnsemble",
+    "PyramidRegressor",
+    "load_source",
+    "save_source",
+]

@@ -14,12 +14,12 @@ import skops.io
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from sktaag.heads._base import NeuralEstimator
 from sktaag.sources._trees import TREE, find_bad_tree
 
 _AGAIN = "Fit and save the source again with the libraries that are installed here."
 # they hold nothing but parameters, though not every version of skops knows them
 _HARMLESS = ("sktaag.", "sklearn._loss.", "sklearn.gaussian_process.kernels.", "sklearn.utils._bunch.Bunch")
+_NETWORK = "restore_net"  # what has it holds networks, and gives them up
 _LIBRARIES = ("numpy", "rdkit", "scikit-learn", "sktaag", "torch")
 
 
@@ -58,10 +58,13 @@ def take_apart(source):
             ]
         elif isinstance(estimator, FrozenEstimator):
             estimator = FrozenEstimator(without_net(estimator.estimator, f"{name}/frozen"))
-        elif isinstance(estimator, NeuralEstimator):
+        elif hasattr(estimator, _NETWORK):
             params, tensors = estimator.net_state()
             estimator = copy(estimator)
             del estimator.net_
+            for part in ("graphs", "graphs_"):
+                if hasattr(estimator, part):
+                    setattr(estimator, part, without_net(getattr(estimator, part), part))
             networks[name] = (
                 estimator,
                 params,
@@ -82,7 +85,7 @@ def find_networks(estimator, name="source"):
             yield from find_networks(part, f"{name}/{step}")
     elif isinstance(estimator, FrozenEstimator):
         yield from find_networks(estimator.estimator, f"{name}/frozen")
-    elif isinstance(estimator, NeuralEstimator):
+    elif hasattr(estimator, _NETWORK):
         yield name, estimator
 
 

@@ -1,0 +1,175 @@
+"""Train a graph network on energies, forces or properties with plenty of data."""
+
+from sktaag.sources._graph_estimator import plain_network
+from sktaag.sources._graph_regression import GraphRegression
+
+
+class GNNRegressor(GraphRegression):
+    """Graph network for regression: a model of its own, and the source of a transfer.
+
+    A backbone (SchNet, DimeNet++, ViSNet and others, by name) gives a state of each atom, a readout turns it into the
+    contribution of the atom, and the structure has their sum (``target="extensive"``) or their mean. Energies have
+    reference energies of the elements, refitted in each `fit`, in float64; the network learns the rest. Forces are
+    derivatives of the energy, in training and in prediction.
+
+    Its backbone is what `sktaag.transfer.GNNFeaturizer`, `TAAGRegressor` and `FineTunedRegressor` hand to a target.
+
+    Parameters
+    ----------
+    backbone : str, default="schnet"
+        One of `sktaag.nn.backbone_names`. ``module__*`` are arguments of its constructor, such as
+        ``module__n_layers=3``.
+    target : {"extensive", "intensive"}, default="extensive"
+        Whether the targets grow with the number of atoms, as energies do, or not, as a band gap.
+    graphs : AtomGraphs, MoleculeGraphs or None, default=None
+        Makes graphs of structures; it is cloned. None is the one that the backbone reads, with its cutoff.
+    criterion : {"mse", "mae", "huber"} or class, default="mse"
+        Loss of targets, and of the lengths of errors of forces, each in units of the spread of the labels. A class is
+        a torch loss that knows ``reduction="none"``.
+    force_weight : float, default=10.0
+        Weight of the loss of the forces against that of the energies; 0 trains on energies alone.
+    optimizer : {"adamw", "adam", "sgd"} or class, default="adamw"
+        A class is a torch optimizer.
+    lr : float, default=0.001
+        Learning rate.
+    weight_decay : float, default=0.01
+        Of the optimizer.
+    scheduler : {None, "plateau", "cosine"}, default=None
+        Halve the learning rate when the loss stops falling, or bring it to zero along a cosine over `max_epochs`.
+    batch_size : int, default=32
+        Graphs in a batch.
+    max_epochs : int, default=200
+        Passes over the training rows, at most.
+    early_stopping : "auto" or bool, default="auto"
+        Whether to hold out validation rows, to stop when their loss no longer falls, and to keep the weights of the
+        best epoch. "auto" does so from 100 rows on.
+    patience : int, default=20
+        Epochs without progress before early stopping.
+    validation_fraction : float, default=0.1
+        Share of the rows passed to `fit` that early stopping holds out, in (0, 1).
+    ema : float or None, default=None
+        Decay of an exponential moving average of the weights, which then is what is validated and kept.
+    clip : float or None, default=10.0
+        Upper bound on the norm of the gradient.
+    callbacks : list of skorch callbacks or None, default=None
+        Copied before they run.
+    device : str or torch.device, default="auto"
+        "auto" is CUDA where there is one, else the CPU.
+    random_state : int, RandomState instance or None, default=None
+        Draws the weights, the batches and the inner validation set. torch's own generators are left as they were.
+    verbose : int, default=0
+        1 shows a progress bar over epochs, 2 skorch's table.
+    **net_params : dict
+        Keywords that begin with ``criterion__``, ``optimizer__``, ``callbacks__``, ``iterator_train__`` or
+        ``iterator_valid__`` go to that part of the skorch net, those with ``module__`` to the backbone.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained net, trimmed for prediction.
+    module_ : sktaag.nn.GraphNetwork
+        Its torch module.
+    backbone_ : sktaag.nn.Backbone
+        The part of it that gives the layer tokens.
+    graphs_ : AtomGraphs or MoleculeGraphs
+        The fitted transformer of structures.
+    target_scaler_ : object
+        Reference energies, means and scales of the targets.
+    reference_energies_ : ndarray of shape (119, n_targets)
+        By atomic number, in the unit of y.
+    history_ : list of dict
+        One for each epoch: losses and what `callbacks` recorded.
+    n_iter_ : int
+        Number of epochs.
+    best_epoch_ : int
+        The epoch, counted from 1, whose weights are kept.
+    validation_score_ : float or None
+        R2 on the inner validation rows at that epoch; None without early stopping. It is optimistic, for it has
+        picked the epoch.
+    n_features_in_ : int
+        1, the column of structures.
+
+    Raises
+    ------
+    TypeError
+        In the constructor, if a keyword is neither a parameter nor routed.
+    ValueError
+        In `fit`, if y is not finite, a target has no label, forces do not fit the structures, a parameter is out of its
+        range, or the training diverges.
+    InvalidRowsError
+        In `fit` and `predict`, if structures cannot be read, unless `graphs` lets them pass.
+
+    See Also
+    --------
+    GNNClassifier : The same for classes.
+    sktaag.transfer.TAAGRegressor : Starts from a trained one, for tens of rows.
+
+    Notes
+    -----
+    Predictions are computed in float64, so that the prediction of a structure does not depend on the others.
+    On a GPU, sums over neighbours are added up in any order: two trainings agree to rounding, which grows.
+
+    Examples
+    --------
+    >>> from ase.build import molecule
+    >>> from sktaag.sources import GNNRegressor
+    >>> names = ["H2O", "CH4", "NH3", "C2H6", "CH3OH", "C2H4", "CO2", "H2CO"]
+    >>> energies = [-14.2, -24.0, -19.5, -40.5, -30.2, -31.9, -22.9, -22.1]  # eV
+    >>> model = GNNRegressor("schnet", module__n_layers=2, module__n_features=16, max_epochs=5, random_state=0)
+    >>> model.fit([molecule(name) for name in names], energies).predict([molecule("H3CNH2")]).shape
+    (1,)
+    >>> model.predict_forces([molecule("H2O")])[0].shape
+    (3, 3)
+    """
+
+    def __init__(
+        self,
+        backbone="schnet",
+        *,
+        target="extensive",
+        graphs=None,
+        criterion="mse",
+        force_weight=10.0,
+        optimizer="adamw",
+        lr=0.001,
+        weight_decay=0.01,
+        scheduler=None,
+        batch_size=32,
+        max_epochs=200,
+        early_stopping="auto",
+        patience=20,
+        validation_fraction=0.1,
+        ema=None,
+        clip=10.0,
+        callbacks=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
+        **net_params,
+    ):
+        super().__init__(
+            target=target,
+            graphs=graphs,
+            criterion=criterion,
+            force_weight=force_weight,
+            optimizer=optimizer,
+            lr=lr,
+            weight_decay=weight_decay,
+            scheduler=scheduler,
+            batch_size=batch_size,
+            max_epochs=max_epochs,
+            early_stopping=early_stopping,
+            patience=patience,
+            validation_fraction=validation_fraction,
+            ema=ema,
+            clip=clip,
+            callbacks=callbacks,
+            device=device,
+            random_state=random_state,
+            verbose=verbose,
+            **net_params,
+        )
+        self.backbone = backbone
+
+    def _make_network(self, X, n_outputs):
+        return plain_network(self, X, n_outputs)

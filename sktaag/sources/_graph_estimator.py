@@ -1,0 +1,408 @@
+"""What every estimator over graphs shares: input, skorch net, training, batches."""
+
+from abc import abstractmethod
+from copy import deepcopy
+from inspect import signature
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import EarlyStopping, GradientNormClipping, LRScheduler
+from skorch.helper import predefined_split
+from torch_geometric.data import Data
+
+from sktaag.graphs import AtomGraphs, MoleculeGraphs
+from sktaag.graphs._features import ATOM_FEATURES, BOND_FEATURES
+from sktaag.heads._epoch_bar import EpochBar
+from sktaag.heads._inner_split import inner_split
+from sktaag.heads._net_params import NetParamsMixin
+from sktaag.heads._rows import RowBatches
+from sktaag.heads._torch_state import isolated_seed, resolve_device
+from sktaag.nn import GraphNetwork, make_backbone
+from sktaag.nn._backbone import _registered
+from sktaag.sources._graph_net import GraphNet, outputs_and_forces
+from sktaag.sources._graph_store import GraphRows, GraphStore
+from sktaag.sources._tokens import run_batches
+from sktaag.structures import as_column
+
+_EARLY_STOPPING_ROWS = 100  # fewer rows are worth more in training than as a noisy validation set
+_VALIDATION = 4  # batches of validation have so many times the graphs of those of training
+_OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+_NEEDED = {"atoms": ("z", "pos", "edge_index", "edge_shift"), "molecules": ("x", "edge_index", "edge_attr")}
+
+
+class GraphEstimator(NetParamsMixin, BaseEstimator):
+    """A `sktaag.nn.GraphNetwork` in a skorch net, trained on a column of structures.
+
+    A subclass writes `_make_network`, prepares the targets and calls `_read_graphs` and `_train`; it reads predictions
+    out of `_run`.
+    """
+
+    reads_structures_ = True
+
+    def __init__(
+        self,
+        *,
+        target,
+        graphs,
+        criterion,
+        optimizer,
+        lr,
+        weight_decay,
+        scheduler,
+        batch_size,
+        max_epochs,
+        early_stopping,
+        patience,
+        validation_fraction,
+        ema,
+        clip,
+        callbacks,
+        device,
+        random_state,
+        verbose,
+        **net_params,
+    ):
+        self.target = target
+        self.graphs = graphs
+        self.criterion = criterion
+        self.optimizer = optimizer
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.scheduler = scheduler
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.ema = ema
+        self.clip = clip
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self._set_net_params(net_params)
+
+    @property
+    def module_(self):
+        """The trained `sktaag.nn.GraphNetwork`."""
+        return self.net_.module_
+
+    @property
+    def backbone_(self):
+        """The `sktaag.nn.Backbone` inside the network."""
+        return self.module_.backbone
+
+    @property
+    def hidden_sizes_(self):
+        """Width of the states after each interaction block, tuple of int."""
+        return (self.backbone_.n_features,) * self.backbone_.n_layers
+
+    def net_state(self):
+        """Return what rebuilds the trained net: arguments of its module, in JSON's types, and its weights.
+
+        Returns
+        -------
+        module_params : dict
+        weights : dict of str to torch.Tensor
+        """
+        check_is_fitted(self)
+        return self._network_config, _own_tensors(self.module_)
+
+    def restore_net(self, module_params, weights):
+        """Give an estimator that lost its net a new one, on the CPU, that predicts as the old one did.
+
+        Parameters
+        ----------
+        module_params : dict
+        weights : dict of str to torch.Tensor
+            Both as `net_state` returns them.
+        """
+        with isolated_seed(0, torch.device("cpu")):  # first weights are drawn, to be replaced at once
+            backbone = make_backbone(module_params["backbone"], **module_params["config"])
+            network = build_network(backbone, **module_params["network"])
+            if set(weights) != set(_own_tensors(network)):
+                raise ValueError(f"The weights are not those of a network over {module_params['backbone']!r}.")
+            network.load_state_dict(weights, strict=False)  # names beyond these are of the same tensors
+            net = GraphNet(network, criterion=torch.nn.MSELoss, verbose=0)  # skorch wants a criterion to begin with
+            net.initialize()
+        net.trim_for_prediction()
+        self.net_ = net
+        self._network_config = module_params
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.no_validation = True
+        return tags
+
+    @abstractmethod
+    def _make_network(self, X, n_outputs):
+        """Return (backbone, arguments of `build_network`), on the CPU; weights are drawn by torch's own generator."""
+
+    def _freeze(self, network):
+        """Switch off the gradients of what is not trained."""
+
+    def _param_groups(self, network):
+        """Return parameter groups as skorch takes them, [(pattern, settings)]."""
+        return []
+
+    def _own_callbacks(self):
+        """Return callbacks of the subclass, [(name, callback)]."""
+        return []
+
+    # ---------------------------------------------------------------- structures to graphs
+
+    def _draw_network(self, X, n_outputs, rng):
+        with isolated_seed(rng.randint(np.iinfo(np.int32).max), torch.device("cpu")):
+            backbone, params = self._make_network(X, n_outputs)
+            network = build_network(backbone, **params)
+        self._network_config = {"backbone": backbone.name, "config": backbone.config, "network": params}
+        return network
+
+    def _fit_graphs(self, X, backbone):
+        """Fit the transformer that the backbone wants, and run it; None for rows that are invalid."""
+        transformer = {"atoms": AtomGraphs, "molecules": MoleculeGraphs}[backbone.reads]
+        if self.graphs is None:
+            options = {} if backbone.cutoff is None else {"cutoff": backbone.cutoff}
+            self.graphs_ = transformer(**options)
+        elif isinstance(self.graphs, transformer):
+            self.graphs_ = clone(self.graphs)
+        else:
+            raise TypeError(
+                f"graphs must be a {transformer.__name__}, which the backbone {backbone.name!r} reads, or None, got "
+                f"{type(self.graphs).__name__}."
+            )
+        if backbone.cutoff is not None and self.graphs_.cutoff < backbone.cutoff:
+            raise ValueError(
+                f"graphs end at cutoff={self.graphs_.cutoff:g} Å, but the backbone looks as far as {backbone.cutoff:g} "
+                "Å. Raise the cutoff of the graphs or lower that of the backbone."
+            )
+        column = as_column(X)
+        self.graphs_.fit(column)
+        self.n_features_in_ = 1
+        return self._to_graphs(column, backbone)
+
+    def _to_graphs(self, X, backbone):
+        """Turn a column of structures, or of ready graphs, into an array of graphs."""
+        column = as_column(X)
+        if not any(isinstance(value, Data) for value in column):
+            return self.graphs_.transform(column)
+        for row, value in enumerate(column):
+            missing = [key for key in _NEEDED[backbone.reads] if value is not None and key not in value]
+            if missing:
+                raise ValueError(
+                    f"row {row} is a graph without {', '.join(missing)}, which the backbone {backbone.name!r} reads. "
+                    f"Make the graphs by {type(self.graphs_).__name__}, or pass the structures."
+                )
+        return column
+
+    # ---------------------------------------------------------------- training
+
+    def _store(self, network, graphs, device, labels, forces):
+        """Lay the graphs of the training out on the device."""
+        return GraphStore(graphs, device, labels)
+
+    def _train(self, network, graphs, labels, rng, criterion, criterion_params, *, forces=False, **split):
+        """Train a network and return the row numbers of the inner validation set, or None.
+
+        Parameters
+        ----------
+        network : GraphNetwork
+            As `_draw_network` returns it.
+        graphs : list of Data
+        labels : dict of str to ndarray
+            As `GraphStore` and the criterion take them.
+        rng : RandomState
+        criterion : class
+            Of a loss of (outputs, forces) and labels.
+        criterion_params : dict
+        forces : bool, default=False
+        **split : dict
+            `classes` or `known`, as `inner_split` takes them.
+        """
+        n_rows = len(graphs)
+        device = resolve_device(self.device)
+        train, valid = np.arange(n_rows), None
+        if self.early_stopping is True or (self.early_stopping == "auto" and n_rows >= _EARLY_STOPPING_ROWS):
+            train, valid = inner_split(n_rows, self.validation_fraction, rng, **split)
+            if len(valid) == 0 or len(train) == 0:
+                raise ValueError(f"early_stopping=True leaves nothing to train or validate on: n_samples={n_rows}.")
+        self._freeze(network)
+        store = self._store(network, graphs, device, labels, forces)
+        optimizer = _OPTIMIZERS.get(self.optimizer, self.optimizer)
+        decays = "weight_decay" in signature(optimizer).parameters
+        groups = self._param_groups(network)
+        params = {
+            "iterator_train__shuffle": True,
+            "iterator_valid__batch_size": _VALIDATION * self.batch_size,
+            **({"optimizer__weight_decay": self.weight_decay} if decays else {}),
+            **({"optimizer__param_groups": groups} if groups else {}),
+            **{f"criterion__{name}": value for name, value in criterion_params.items()},
+            **{name: value for name, value in self._get_net_params().items() if not name.startswith("module__")},
+        }
+        net = GraphNet(
+            network,
+            criterion=criterion,
+            optimizer=optimizer,
+            lr=self.lr,
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            iterator_train=RowBatches,
+            iterator_valid=RowBatches,
+            train_split=None if valid is None else predefined_split(GraphRows(store, valid)),
+            callbacks=self._make_callbacks("train_loss" if valid is None else "valid_loss"),
+            verbose=int(self.verbose >= 2),
+            **({} if self.verbose >= 2 else {"callbacks__print_log": None}),
+            device=str(device),
+            forces=forces,
+            ema=self.ema,
+            **self._net_options(),
+            **params,
+        )
+        with isolated_seed(rng.randint(np.iinfo(np.int32).max), device):
+            net.fit(GraphRows(store, train))
+
+        self.history_ = [{key: epoch[key] for key in epoch if key != "batches"} for epoch in net.history]
+        self.n_iter_ = len(self.history_)
+        self.best_epoch_ = self.n_iter_ if valid is None else dict(net.callbacks_)["early_stopping"].best_epoch_
+        if not all(torch.isfinite(weight).all() for weight in net.module_.state_dict().values()):
+            raise ValueError(
+                f"Training diverged: after {self.n_iter_} epochs the weights are not finite. Lower lr (now {self.lr}) "
+                "or clip."
+            )
+        net.trim_for_prediction()  # optimizer, callbacks and validation rows do not belong in a pickle
+        self.net_ = net
+        return valid
+
+    def _net_options(self):
+        """Return further arguments of `GraphNet`."""
+        return {}
+
+    def _make_callbacks(self, monitor):
+        callbacks = []
+        if self.clip is not None:
+            callbacks.append(("clip", GradientNormClipping(self.clip)))
+        if self.scheduler == "plateau":
+            patience = max(1, self.patience // 3)  # two reductions before early stopping gives up
+            plateau = LRScheduler("ReduceLROnPlateau", monitor=monitor, factor=0.5, patience=patience)
+            callbacks.append(("lr_scheduler", plateau))
+        elif self.scheduler == "cosine":
+            callbacks.append(("lr_scheduler", LRScheduler("CosineAnnealingLR", T_max=self.max_epochs)))
+        callbacks += self._own_callbacks()
+        callbacks += deepcopy(list(self.callbacks or []))  # skorch changes them, scikit-learn's parameters stay
+        if self.verbose == 1:
+            callbacks.append(("progress", EpochBar(type(self).__name__)))
+        if monitor == "valid_loss":  # last, because it ends the epoch for those that follow
+            callbacks.append(("early_stopping", EarlyStopping(patience=self.patience, load_best=True)))
+        return callbacks
+
+    # ---------------------------------------------------------------- evaluation
+
+    def _run(self, graphs, network=None, *, n_outputs, forces=False):
+        """Run the network on graphs, in double precision: in single precision sums change with the rest of a batch.
+
+        Returns
+        -------
+        outputs : ndarray of shape (n, n_outputs)
+            NaN where there is no graph.
+        forces : list of ndarray of shape (n_atoms, 3), or of None
+        """
+        device = resolve_device(self.device)
+        network = evaluation_copy(self.module_ if network is None else network, device)
+
+        def run(batch):
+            outputs, gradients = outputs_and_forces(network, batch, forces)
+            parts = [None] * batch.num_graphs
+            if gradients is not None:
+                parts = np.split(gradients.cpu().numpy(), batch.ptr[1:-1].cpu().numpy())
+            return outputs.cpu().numpy(), parts
+
+        outputs, gradients = np.full((len(graphs), n_outputs), np.nan), [None] * len(graphs)
+        with torch.set_grad_enabled(forces):
+            for indices, (values, parts) in run_batches(graphs, run, device):
+                outputs[indices] = values
+                for i, part in zip(indices, parts, strict=True):
+                    gradients[i] = part
+        return outputs, gradients
+
+    def _check_params(self):
+        for name in ("max_epochs", "patience", "batch_size"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < 1:
+                raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
+        for name in ("lr", "weight_decay"):
+            value = getattr(self, name)
+            if not isinstance(value, Real) or not 0 <= value < np.inf:
+                raise ValueError(f"{name} must be in [0, inf), got {value!r}.")
+        for name, high in (("ema", 1), ("clip", np.inf)):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, Real) or not 0 < value < high):
+                raise ValueError(f"{name} must be None or in (0, {high}), got {value!r}.")
+        if not isinstance(self.validation_fraction, Real) or not 0 < self.validation_fraction < 1:
+            raise ValueError(f"validation_fraction must be in (0, 1), got {self.validation_fraction!r}.")
+        for name, allowed in (
+            ("early_stopping", (True, False, "auto")),
+            ("scheduler", (None, "plateau", "cosine")),
+            ("target", ("extensive", "intensive")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}.")
+        if isinstance(self.optimizer, str) and self.optimizer not in _OPTIMIZERS:
+            raise ValueError(
+                f"optimizer must be one of {', '.join(_OPTIMIZERS)} or a torch optimizer class, got {self.optimizer!r}."
+            )
+
+
+def plain_network(estimator, X, n_outputs):
+    """Build the backbone that an estimator names; return it and arguments of `build_network` for its own readout."""
+    routed = estimator._get_net_params().items()
+    config = {name.removeprefix("module__"): value for name, value in routed if name.startswith("module__")}
+    factory = _registered().get(estimator.backbone)
+    if factory is not None and "n_atom_features" in signature(factory()).parameters:
+        graph = next((value for value in as_column(X) if isinstance(value, Data)), None)
+        widths = (len(ATOM_FEATURES), len(BOND_FEATURES))
+        if graph is not None:
+            widths = graph.x.shape[1], graph.edge_attr.shape[1]
+        config = dict(zip(("n_atom_features", "n_bond_features"), widths, strict=True)) | config
+    backbone = make_backbone(estimator.backbone, **config)
+    return backbone, {"attention": backbone.plain, "n_targets": n_outputs, "target": estimator.target}
+
+
+def build_network(backbone, *, fresh_readout=False, n_targets=1, **params):
+    """Put a network together.
+
+    Parameters
+    ----------
+    backbone : sktaag.nn.Backbone
+    fresh_readout : bool, default=False
+        Whether a readout with new weights takes the place of one that came with the backbone.
+    n_targets : int, default=1
+    **params
+        As `sktaag.nn.GraphNetwork` takes them.
+
+    Returns
+    -------
+    network : sktaag.nn.GraphNetwork
+    """
+    network = GraphNetwork(backbone, n_targets=n_targets, **params)
+    if fresh_readout:
+        network.head = backbone.fresh().head(n_targets)
+    return network
+
+
+def _own_tensors(network):
+    """Return the tensors of a state dict, those that have several names once."""
+    named = [*network.named_parameters(), *network.named_buffers()]
+    kept = network.state_dict()
+    return {name: tensor.detach() for name, tensor in named if name in kept}
+
+
+def evaluation_copy(network, device):
+    """Copy a network for predictions, in double precision where the device has it."""
+    dtype = torch.float32 if device.type == "mps" else torch.float64
+    return deepcopy(network).to(device, dtype).eval().requires_grad_(False)

@@ -1,0 +1,244 @@
+"""What every regressor over graphs shares: reference energies, missing labels, forces."""
+
+import warnings
+
+import numpy as np
+from sklearn.base import MultiOutputMixin, RegressorMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+
+from sktaag.heads._neural_regressor import NeuralRegressor, _known_r2
+from sktaag.sources._graph_estimator import GraphEstimator
+from sktaag.sources._graph_net import GraphLoss
+from sktaag.sources._target_scaler import TargetScaler
+
+_CRITERIA = ("mse", "mae", "huber")
+_SAME_ENERGY = 1e-6  # eV per atom, up to which y counts as the energy that the structures carry
+
+
+class GraphRegression(MultiOutputMixin, RegressorMixin, GraphEstimator):
+    """Regression with a `GraphNetwork`; energies with forces.
+
+    A subclass writes `_make_network`, and `_inherited_scale` if the readout of its network is one that was trained.
+    """
+
+    def __init__(self, *, force_weight, **params):
+        super().__init__(**params)
+        self.force_weight = force_weight
+
+    def fit(self, X, y, forces=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : column of shape (n_samples,)
+            Structures, or graphs as `sktaag.graphs` makes them.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets. In a 2-D y, NaN is a missing label; rows without any label are left out.
+        forces : list of array-like of shape (n_atoms, 3), or None, default=None
+            Minus the derivatives of y with respect to the positions, one array for each structure, in the unit of y
+            for each Å; None or NaN where there are none. If None, those that the structures carry are taken, provided
+            that y is the energy that they carry. For metadata routing: ``set_fit_request(forces=True)``.
+
+        Returns
+        -------
+        self : object
+        """
+        self._check_params()
+        y = self._check_y(y)
+        check_consistent_length(X, y)
+        self._y_ndim = y.ndim
+        targets = y.reshape(len(y), -1)
+        rng = check_random_state(self.random_state)
+        network = self._draw_network(X, targets.shape[1], rng)
+        graphs = self._fit_graphs(X, network.backbone)
+        forces = self._check_forces(forces, graphs, targets, network.backbone)
+
+        labelled = np.array([graph is not None for graph in graphs]) & ~np.isnan(targets).all(axis=1)
+        graphs, targets = list(graphs[labelled]), targets[labelled]
+        known = ~np.isnan(targets)
+        if not len(targets) or not known.any(axis=0).all():
+            columns = ", ".join(map(str, np.flatnonzero(~known.any(axis=0))))
+            raise ValueError(f"Input y has no label at all in column {columns}: every value is NaN. Drop that target.")
+        numbers = [graph.z.numpy() for graph in graphs]
+        scale, contribution = self._inherited_scale(network), None
+        if scale is not None:  # what the trained readout says is kept, and the references are those of the rest
+            outputs, _ = self._run(graphs, network, n_outputs=targets.shape[1])
+            contribution = outputs * scale
+        self.target_scaler_ = TargetScaler(self.target).fit(numbers, targets, contribution, scale)
+        scaler = self.target_scaler_
+        force_unit = 1.0
+        if forces is not None:
+            forces = np.concatenate([forces[row] for row in np.flatnonzero(labelled)])
+            force_unit = float(np.sqrt(np.nanmean(np.square(forces)))) or 1.0
+            if scale is None:  # with forces their size is the natural scale of what an atom contributes, over 1 Å
+                scaler.scale_ = np.array([force_unit])
+        labels = {"y": ((targets - scaler.baseline(numbers)) / scaler.scale_).astype(np.float32)}
+        criterion_params = {"loss": self._criterion(), "unit": (scaler.spread_ / scaler.scale_).astype(np.float32)}
+        if forces is not None:
+            labels["forces"] = (forces / scaler.scale_).astype(np.float32)
+            criterion_params["force_weight"] = float(self.force_weight)
+            criterion_params["force_unit"] = force_unit / float(scaler.scale_[0])
+        valid = self._train(
+            network,
+            graphs,
+            labels,
+            rng,
+            GraphLoss,
+            criterion_params,
+            forces=forces is not None,
+            known=None if known.all() else known,
+        )
+        self.validation_score_ = None
+        if valid is not None:
+            self.validation_score_ = _known_r2(targets[valid], self._predict_graphs([graphs[i] for i in valid])[0])
+        return self
+
+    def predict(self, X):
+        """Predict the targets.
+
+        Parameters
+        ----------
+        X : column of shape (n_samples,)
+            Structures, or graphs as `sktaag.graphs` makes them.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            In the units and the shape of the y of `fit`; NaN for invalid structures if `graphs` lets them pass.
+        """
+        check_is_fitted(self)
+        y, _ = self._predict_graphs(self._to_graphs(X, self.backbone_))
+        return y.ravel() if self._y_ndim == 1 else y
+
+    def predict_forces(self, X):
+        """Predict forces: minus the derivative of the predicted energy, by automatic differentiation.
+
+        They are conservative, whether or not the model was trained on forces.
+
+        Parameters
+        ----------
+        X : column of shape (n_samples,)
+            Structures, or graphs as `sktaag.graphs.AtomGraphs` makes them.
+
+        Returns
+        -------
+        forces : list of ndarray of shape (n_atoms, 3)
+            In the unit of y for each Å; None for invalid structures.
+
+        Raises
+        ------
+        ValueError
+            If the model has several targets, intensive ones, or no positions.
+        """
+        check_is_fitted(self)
+        self._check_conservative(self.backbone_, self.target_scaler_.scale_.size)
+        return self._predict_graphs(self._to_graphs(X, self.backbone_), forces=True)[1]
+
+    def score(self, X, y, sample_weight=None):
+        """Return R2, averaged over targets; missing labels are left out.
+
+        Parameters
+        ----------
+        X : column of shape (n_samples,)
+            Structures, or graphs as `sktaag.graphs` makes them.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            True targets. NaN is a missing label.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each row.
+
+        Returns
+        -------
+        score : float
+        """
+        y, predicted = self._check_y(y), self.predict(X)
+        check_consistent_length(y, predicted)
+        return _known_r2(y, predicted, sample_weight)
+
+    @property
+    def reference_energies_(self):
+        """Reference energies of the elements in the unit of y, ndarray of shape (119, n_targets) by atomic number."""
+        return self.target_scaler_.reference_energies_
+
+    def _inherited_scale(self, network):
+        """Return the scale of a readout that was trained before and is kept, ndarray of shape (n_targets,), or None."""
+        return None
+
+    def _predict_graphs(self, graphs, forces=False):
+        scaler = self.target_scaler_
+        outputs, gradients = self._run(graphs, n_outputs=scaler.scale_.size, forces=forces)
+        there = [i for i, graph in enumerate(graphs) if graph is not None]
+        numbers = [graphs[i].z.numpy() for i in there]
+        if self.target == "extensive":
+            unknown = scaler.unknown(numbers)
+            if len(unknown):
+                self._warn_of_elements([there[i] for i in unknown])
+        y = outputs * scaler.scale_
+        y[there] += scaler.baseline(numbers)
+        return y, [None if part is None else part * scaler.scale_[0] for part in gradients]
+
+    def _criterion(self):
+        if isinstance(self.criterion, str) and self.criterion not in _CRITERIA:
+            raise ValueError(
+                f"criterion must be one of {', '.join(_CRITERIA)}, or a torch loss class, got {self.criterion!r}."
+            )
+        return self.criterion
+
+    _check_y = NeuralRegressor._check_y
+
+    def _check_forces(self, forces, graphs, targets, backbone):
+        """Return one array of shape (n_atoms, 3) for each graph, NaN where there are none, or None for no forces."""
+        if self.force_weight == 0:
+            return None
+        if forces is None:
+            return self._carried_forces(graphs, targets, backbone)
+        self._check_conservative(backbone, targets.shape[1])
+        check_consistent_length(targets, forces)
+        checked = []
+        for row, (graph, values) in enumerate(zip(graphs, forces, strict=True)):
+            shape = (0 if graph is None else graph.num_nodes, 3)
+            values = np.full(shape, np.nan) if values is None or graph is None else np.asarray(values, dtype=np.float64)
+            if values.shape != shape:
+                raise ValueError(
+                    f"row {row}: forces have shape {values.shape}; the structure has {shape[0]} atoms, so give {shape}."
+                )
+            if np.isinf(values).any():
+                raise ValueError(f"row {row}: forces are infinite. Give NaN where they are not known.")
+            checked.append(values)
+        return checked
+
+    def _carried_forces(self, graphs, targets, backbone):
+        """Return the forces that structures carry, if y is the energy that they carry with them."""
+        if self._conservative_problem(backbone, targets.shape[1]):
+            return None
+        carrying = [row for row, graph in enumerate(graphs) if graph is not None and "forces" in graph]
+        for row in carrying:
+            energy = graphs[row].energy.item() if "energy" in graphs[row] else np.nan
+            if not abs(energy - targets[row, 0]) <= _SAME_ENERGY * graphs[row].num_nodes:
+                return None
+        forces = [np.full((0 if graph is None else graph.num_nodes, 3), np.nan) for graph in graphs]
+        for row in carrying:
+            forces[row] = graphs[row].forces.numpy()
+        return forces if carrying else None
+
+    def _check_conservative(self, backbone, n_targets):
+        problem = self._conservative_problem(backbone, n_targets)
+        if problem:
+            raise ValueError(f"Forces are the gradient of one extensive energy, but {problem}.")
+
+    def _conservative_problem(self, backbone, n_targets):
+        if self.target != "extensive":
+            return f"target is {self.target!r}"
+        if n_targets != 1:
+            return f"y has {n_targets} columns"
+        if backbone.reads != "atoms":
+            return f"the backbone {backbone.name!r} reads no positions"
+        return ""
+
+    def _warn_of_elements(self, rows):
+        shown = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
+        warnings.warn(
+            f"{len(rows)} structures have elements that no training row has (rows {shown}); their reference energy is "
+            "the mean energy of an atom.",
+            stacklevel=4,
+        )

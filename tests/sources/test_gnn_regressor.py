@@ -1,0 +1,374 @@
+"""GNNRegressor; the conformance of its kind is in tests/test_common.py."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.build import bulk, molecule
+from ase.calculators.lj import LennardJones
+from numpy.testing import assert_allclose
+from sklearn import config_context
+from sklearn.model_selection import cross_validate
+from sklearn.pipeline import make_pipeline
+
+from sktaag.graphs import AtomGraphs, MoleculeGraphs
+from sktaag.sources import GNNRegressor, ModelLibrary, load_source, save_source
+from sktaag.structures import InvalidRowsWarning
+
+TINY = {"module__n_layers": 2, "module__n_features": 8, "module__n_filters": 8, "module__cutoff": 4.0}
+NAMES = ["H2O", "CH4", "NH3", "C2H6", "CH3OH", "C2H4", "CO2", "H2CO", "HCN", "N2H4"]
+MOLECULES = [molecule(name) for name in NAMES]
+
+
+def tiny(**params):
+    return GNNRegressor(**(TINY | {"max_epochs": 3, "random_state": 0, "device": "cpu"} | params))
+
+
+def lennard_jones(n, seed=0, n_atoms=5):
+    """Clusters with energies and forces of a simple potential."""
+    rng = np.random.RandomState(seed)
+    grid = np.array([[i, j, k] for i in range(2) for j in range(2) for k in range(2)])[:n_atoms] * 2.3
+    clusters = [Atoms(f"Ar{n_atoms}", positions=grid + rng.normal(scale=0.12, size=grid.shape)) for _ in range(n)]
+    for cluster in clusters:
+        cluster.calc = LennardJones(sigma=2.1, epsilon=0.3, rc=50.0)
+    energies = np.array([cluster.get_potential_energy() for cluster in clusters])
+    return clusters, energies, [cluster.get_forces() for cluster in clusters]
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """A model whose weights are none that leave a part of it at zero."""
+    return tiny(max_epochs=5).fit(MOLECULES, np.random.RandomState(0).normal(-20, 5, size=len(MOLECULES)))
+
+
+# ---------------------------------------------------------------- it learns
+
+
+def test_energies_and_forces_are_learned():
+    clusters, energies, forces = lennard_jones(40)
+    model = tiny(max_epochs=60, lr=5e-3, batch_size=10, scheduler="cosine", module__n_features=32, module__n_filters=32)
+    model.fit(clusters[:30], energies[:30], forces=forces[:30])
+    errors = np.array(model.predict_forces(clusters[30:])) - np.array(forces[30:])
+    assert np.abs(errors).mean() < 0.4 * np.abs(np.array(forces[30:])).mean()
+    assert model.score(clusters[30:], energies[30:]) > 0.5
+    blind = tiny(max_epochs=60, lr=5e-3, batch_size=10, module__n_features=32, module__n_filters=32, force_weight=0)
+    blind.fit(clusters[:30], energies[:30], forces=forces[:30])
+    assert np.abs(np.array(blind.predict_forces(clusters[30:])) - np.array(forces[30:])).mean() > np.abs(errors).mean()
+
+
+def test_forces_are_taken_from_structures_only_beside_their_energy():
+    clusters, energies, forces = lennard_jones(6)
+    carried = tiny().fit(clusters, energies).predict(clusters)
+    bare = [Atoms(cluster.symbols, positions=cluster.positions) for cluster in clusters]
+    assert_allclose(carried, tiny().fit(bare, energies, forces=forces).predict(clusters), rtol=1e-10)
+    energies_alone = tiny().fit(bare, energies).predict(clusters)
+    assert np.abs(carried - energies_alone).max() > 1e-6
+    # y is something else than the energy that belongs to the forces
+    shifted = tiny().fit(clusters, energies + 1.0).predict(clusters)
+    assert_allclose(shifted, tiny().fit(bare, energies + 1.0).predict(clusters), rtol=1e-10)
+
+
+def test_missing_forces():
+    clusters, energies, forces = lennard_jones(6)
+    some = [*forces[:3], None, np.full((5, 3), np.nan), forces[5]]
+    some[0] = some[0].copy()
+    some[0][1] = np.nan  # one atom
+    model = tiny().fit(clusters, energies, forces=some)
+    assert np.isfinite(model.predict(clusters)).all()
+    assert all(np.isfinite(epoch["train_loss"]) for epoch in model.history_)
+
+
+def test_several_targets_with_missing_labels():
+    rng = np.random.RandomState(0)
+    y = np.column_stack([rng.normal(size=10), rng.normal(100, 20, size=10)])
+    y[:4, 1] = np.nan
+    y[9] = np.nan
+    model = tiny(target="intensive").fit(MOLECULES, y)
+    assert model.predict(MOLECULES).shape == (10, 2)
+    without = tiny(target="intensive").fit(MOLECULES[:9], y[:9])
+    assert_allclose(model.predict(MOLECULES), without.predict(MOLECULES), rtol=1e-10)
+    assert_allclose(model.predict(MOLECULES).mean(axis=0), [0, 100], atol=60)
+    with pytest.raises(ValueError, match="no label at all in column 1"):
+        tiny().fit(MOLECULES[:4], y[:4])
+    with pytest.raises(ValueError, match="2-D y"):
+        tiny().fit(MOLECULES, y[:, 1])
+
+
+def test_reference_energies():
+    y = np.array([sum({1: -13.6, 6: -1030.0, 7: -1486.0, 8: -2042.0}[z] for z in m.numbers) for m in MOLECULES])
+    model = tiny(max_epochs=1, lr=1e-6).fit(MOLECULES, y)
+    assert_allclose(model.reference_energies_[[1, 6, 7, 8], 0], [-13.6, -1030.0, -1486.0, -2042.0], rtol=1e-3)
+    assert_allclose(model.predict(MOLECULES), y, atol=0.2)
+    with pytest.warns(UserWarning, match=r"1 structures have elements .*\(rows 1\)"):
+        model.predict([molecule("H2O"), molecule("SiH4")])
+
+
+def test_bonds_of_molecules():
+    X = ["CCO", "CCCO", "CC(C)O", "c1ccccc1", "CC", "CCN"]
+    for backbone in ("gine", "attentive_fp"):
+        model = GNNRegressor(
+            backbone, target="intensive", max_epochs=2, random_state=0, module__n_layers=2, module__n_features=8
+        )
+        assert model.fit(X, np.arange(6.0)).predict(["*CC*", "C1CCCCC1"]).shape == (2,)
+        assert isinstance(model.graphs_, MoleculeGraphs)
+        with pytest.raises(ValueError, match="target is 'intensive'"):
+            model.predict_forces(X)
+        with pytest.raises(ValueError, match="reads no positions"):
+            model.set_params(target="extensive").fit(X, np.arange(6.0)).predict_forces(X)
+
+
+# ---------------------------------------------------------------- physics
+
+
+def test_forces_are_the_gradient(fitted):
+    rng = np.random.RandomState(0)
+    cell = bulk("C", "diamond", a=3.6, cubic=True)
+    cell.rattle(0.05, seed=1)
+    ethane = molecule("C2H6")
+    for atoms in (ethane, cell):
+        (forces,) = fitted.predict_forces([atoms])
+        scale = np.abs(forces).max()
+        for atom, axis in zip(rng.randint(len(atoms), size=4), rng.randint(3, size=4), strict=True):
+            moved = []
+            for step in (1e-4, -1e-4):
+                moved.append(atoms.copy())
+                moved[-1].positions[atom, axis] += step
+            plus, minus = fitted.predict(moved)
+            assert_allclose(forces[atom, axis], -(plus - minus) / 2e-4, rtol=1e-4, atol=1e-5 * scale)
+
+
+def test_nothing_depends_on_where_a_molecule_is_or_how_its_atoms_are_numbered(fitted):
+    atoms = molecule("CH3OH")
+    (energy,), (forces,) = fitted.predict([atoms]), fitted.predict_forces([atoms])
+    order = np.random.RandomState(0).permutation(len(atoms))
+    moved = atoms[order]
+    moved.rotate(50, "x")
+    moved.rotate(70, (1, 2, 3))
+    moved.translate([10, -4, 2])
+    rotation = np.linalg.lstsq(
+        atoms.positions[order] - atoms.positions[order].mean(0), moved.positions - moved.positions.mean(0)
+    )[0]
+    assert_allclose(fitted.predict([moved]), energy, rtol=1e-8)
+    assert_allclose(fitted.predict_forces([moved])[0], forces[order] @ rotation, atol=1e-6 * np.abs(forces).max())
+    mirrored = atoms.copy()
+    mirrored.positions[:, 0] *= -1
+    assert_allclose(fitted.predict([mirrored]), energy, rtol=1e-8)
+
+
+def test_energies_of_molecules_far_apart_add_up(fitted):
+    one, two = molecule("H2O"), molecule("C2H4")
+    far = two.copy()
+    far.translate([50, 0, 0])
+    assert_allclose(fitted.predict([one + far])[0], fitted.predict([one, two]).sum(), rtol=1e-9)
+    intensive = tiny(target="intensive").fit(MOLECULES, np.arange(10.0))
+    assert_allclose(intensive.predict([one + far])[0], np.average(intensive.predict([one, two]), weights=[3, 6]))
+
+
+def test_a_cell_twice_as_large_has_twice_the_energy(fitted):
+    cell = bulk("C", "diamond", a=3.6)
+    one, two = fitted.predict([cell, cell.repeat((2, 1, 1))])
+    assert_allclose(two, 2 * one, rtol=1e-9)
+
+
+# ---------------------------------------------------------------- training
+
+
+def test_early_stopping_keeps_the_best_epoch():
+    clusters, energies, _ = lennard_jones(30)
+    model = tiny(max_epochs=40, early_stopping=True, patience=4, lr=0.05).fit(clusters, energies)
+    losses = [epoch["valid_loss"] for epoch in model.history_]
+    assert model.best_epoch_ <= model.n_iter_
+    assert model.best_epoch_ == 1 + int(np.argmin(losses)) or losses[model.best_epoch_ - 1] < 1.001 * min(losses)
+    assert model.validation_score_ is not None
+    assert tiny(early_stopping="auto").fit(clusters, energies).validation_score_ is None  # fewer than 100 rows
+
+
+def test_average_of_the_weights():
+    clusters, energies, forces = lennard_jones(12)
+    common = {"max_epochs": 4, "batch_size": 4, "lr": 0.01, "weight_decay": 0.0}
+    seen = []
+
+    class Spy(torch.optim.AdamW):
+        def step(self, closure=None):
+            loss = super().step(closure)
+            seen.append([weight.detach().clone() for weight in self.param_groups[0]["params"]])
+            return loss
+
+    model = tiny(ema=0.9, optimizer=Spy, **common).fit(clusters, energies, forces=forces)
+    n_steps = len(seen)
+    assert n_steps == 12
+    plain = tiny(**common).fit(clusters, energies, forces=forces)
+    for weight, last in zip(plain.module_.parameters(), seen[-1], strict=True):
+        assert torch.equal(weight, last), "the average changes the course of the training"
+    average = start_of(tiny(**common), clusters, energies, forces)
+    for k, weights in enumerate(seen, start=1):
+        decay = min(0.9, (1 + k) / (10 + k))
+        average = [decay * a + (1 - decay) * w for a, w in zip(average, weights, strict=True)]
+    for weight, expected in zip(model.module_.parameters(), average, strict=True):
+        assert_allclose(weight.detach(), expected, atol=1e-5)
+
+
+def start_of(model, *data):
+    """Weights before the first step: those of a training that does not move."""
+    X, y, forces = data
+    frozen = model.set_params(lr=0.0, weight_decay=0.0, max_epochs=1).fit(X, y, forces=forces)
+    return [weight.detach().clone() for weight in frozen.module_.parameters()]
+
+
+def test_callbacks_and_routed_parameters():
+    from skorch.callbacks import Callback
+
+    class Count(Callback):
+        n = 0
+
+        def on_batch_end(self, net, training, loss, **kwargs):
+            assert torch.isfinite(loss)
+            Count.n += training
+
+    model = tiny(callbacks=[Count()], batch_size=4, optimizer__betas=(0.8, 0.9), iterator_train__shuffle=False)
+    model.fit(MOLECULES, np.arange(10.0))
+    assert Count.n == 9
+    assert model.get_params()["optimizer__betas"] == (0.8, 0.9)
+    assert model.backbone_.n_features == 8
+    with pytest.raises(TypeError, match="no parameter 'n_layers'"):
+        GNNRegressor(n_layers=3)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"max_epochs": 0}, "max_epochs must be an integer"),
+        ({"ema": 1.0}, "ema must be None or in"),
+        ({"clip": 0}, "clip must be None or in"),
+        ({"target": "both"}, "target must be one of"),
+        ({"criterion": "l2"}, "criterion must be one of mse, mae, huber"),
+        ({"optimizer": "lion"}, "optimizer must be one of"),
+        ({"backbone": "nonet"}, "backbone must be one of"),
+        ({"graphs": AtomGraphs(3.0)}, r"graphs end at cutoff=3 Å, but the backbone looks as far as 4 Å"),
+    ],
+)
+def test_parameters_are_checked(params, message):
+    with pytest.raises(ValueError, match=message):
+        tiny(**params).fit(MOLECULES, np.arange(10.0))
+
+
+def test_a_training_that_diverges_says_so():
+    with pytest.raises(ValueError, match="Training diverged"):
+        tiny(lr=1e30, clip=None).fit(MOLECULES, np.arange(10.0))
+
+
+@pytest.mark.parametrize("criterion", ["mse", "mae", "huber", torch.nn.SmoothL1Loss])
+def test_losses(criterion):
+    clusters, energies, forces = lennard_jones(6)
+    model = tiny(criterion=criterion, max_epochs=10, lr=0.01).fit(clusters, energies, forces=forces)
+    assert model.history_[-1]["train_loss"] < model.history_[0]["train_loss"]
+
+
+def test_loss_by_hand():
+    clusters, energies, forces = lennard_jones(4)
+    for criterion, of_energy, of_force in (
+        ("mse", np.square, lambda error: np.square(error).mean()),
+        ("mae", np.abs, lambda error: np.linalg.norm(error, axis=-1).mean()),
+    ):
+        model = tiny(criterion=criterion, lr=0.0, weight_decay=0.0, max_epochs=1, force_weight=7.0)
+        model.fit(clusters, energies, forces=forces)
+        residual = energies - model.target_scaler_.baseline([c.numbers for c in clusters])[:, 0]
+        expected = of_energy((model.predict(clusters) - energies) / residual.std()).mean()
+        size = np.sqrt(np.mean(np.square(forces)))
+        expected += 7.0 * of_force((np.array(model.predict_forces(clusters)) - np.array(forces)) / size)
+        assert_allclose(model.history_[0]["train_loss"], expected, rtol=1e-4)
+
+
+# ---------------------------------------------------------------- input
+
+
+def test_ready_graphs_and_pipelines():
+    y = np.arange(10.0)
+    expected = tiny().fit(MOLECULES, y).predict(MOLECULES)
+    graphs = AtomGraphs(4.0).fit_transform(MOLECULES)
+    assert_allclose(tiny().fit(graphs, y).predict(graphs), expected)
+    assert_allclose(make_pipeline(AtomGraphs(4.0), tiny()).fit(MOLECULES, y).predict(MOLECULES), expected)
+    with pytest.raises(ValueError, match="row 0 is a graph without pos, edge_shift"):
+        tiny().fit(MoleculeGraphs().fit_transform(["CC", "CCO"]), [0.0, 1.0])
+    with pytest.raises(TypeError, match="graphs must be a AtomGraphs"):
+        tiny(graphs=MoleculeGraphs()).fit(MOLECULES, y)
+
+
+def test_invalid_structures():
+    clash = Atoms("H2", positions=[[0, 0, 0], [0, 0, 0.01]])
+    with pytest.raises(ValueError, match="row 1"):
+        tiny().fit(MOLECULES, np.arange(10.0)).predict([MOLECULES[0], clash])
+    tolerant = tiny(graphs=AtomGraphs(4.0, on_invalid="nan"))
+    with pytest.warns(InvalidRowsWarning):
+        tolerant.fit([clash, *MOLECULES], np.arange(11.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InvalidRowsWarning)
+        predicted = tolerant.predict([MOLECULES[0], clash])
+        forces = tolerant.predict_forces([clash, MOLECULES[0]])
+    assert np.isnan(predicted).tolist() == [False, True]
+    assert forces[0] is None
+    assert forces[1].shape == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("forces", "message"),
+    [
+        ([np.zeros((3, 3))] * 10, r"row 1: forces have shape \(3, 3\); the structure has 5 atoms"),
+        ([np.full((len(m), 3), np.inf) for m in MOLECULES], "row 0: forces are infinite"),
+    ],
+)
+def test_forces_are_checked(forces, message):
+    with pytest.raises(ValueError, match=message):
+        tiny().fit(MOLECULES, np.arange(10.0), forces=forces)
+    with pytest.raises(ValueError, match="target is 'intensive'"):
+        tiny(target="intensive").fit(MOLECULES, np.arange(10.0), forces=forces)
+    with pytest.raises(ValueError, match="y has 2 columns"):
+        tiny().fit(MOLECULES, np.ones((10, 2)), forces=forces)
+
+
+def test_forces_through_metadata_routing():
+    clusters, energies, forces = lennard_jones(8)
+    bare = [Atoms(cluster.symbols, positions=cluster.positions) for cluster in clusters]
+    with config_context(enable_metadata_routing=True):
+        model = tiny().set_fit_request(forces=True)
+        found = cross_validate(
+            model,
+            bare,
+            energies,
+            cv=[(np.arange(6), np.array([6, 7]))],
+            params={"forces": forces},
+            return_estimator=True,
+        )
+    (by_cv,) = found["estimator"]
+    assert_allclose(
+        by_cv.predict(bare), tiny().fit(bare[:6], energies[:6], forces=forces[:6]).predict(bare), rtol=1e-10
+    )
+
+
+# ---------------------------------------------------------------- files
+
+
+def test_files_and_libraries(fitted, tmp_path):
+    model = tiny(graphs=AtomGraphs(5.0, cache=tmp_path / "cache"), ema=0.9).fit(MOLECULES, np.arange(10.0))
+    save_source(model, tmp_path / "gnn.source")
+    again = load_source(tmp_path / "gnn.source")
+    assert_allclose(again.predict(MOLECULES), model.predict(MOLECULES), rtol=1e-12)
+    assert_allclose(again.predict_forces(MOLECULES)[0], model.predict_forces(MOLECULES)[0], rtol=1e-9)
+    assert again.graphs.cache is None
+    library = ModelLibrary(tmp_path / "library")
+    model_id = library.add(fitted, property="energy")
+    assert_allclose(library.get(model_id).predict(MOLECULES), fitted.predict(MOLECULES), rtol=1e-12)
+    assert library.card(model_id)["hidden"] == [8, 8]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_trained_on_cuda_loads_on_the_cpu(monkeypatch):
+    clusters, energies, forces = lennard_jones(10)
+    model = tiny(device="cuda").fit(clusters, energies, forces=forces)
+    expected = model.predict(clusters)
+    content = pickle.dumps(model)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert_allclose(pickle.loads(content).set_params(device="cpu").predict(clusters), expected, rtol=1e-8)
