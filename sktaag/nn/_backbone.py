@@ -18,6 +18,7 @@ _BUILT_IN = {
     "visnet": "sktaag.nn.backbones:ViSNet",
     "gine": "sktaag.nn.backbones:GINE",
     "attentive_fp": "sktaag.nn.backbones:AttentiveFP",
+    "cgcnn": "sktaag.nn.backbones:CGCNN",
     "chgnet": "sktaag.nn.backbones:CHGNet",
 }
 

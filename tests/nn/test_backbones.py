@@ -24,6 +24,7 @@ SMALL = {
         "cutoff": 4.0,
     },
     "visnet": {"n_layers": 2, "n_features": 16, "n_heads": 4, "n_rbf": 12, "cutoff": 4.0},
+    "cgcnn": {"n_layers": 2, "n_features": 16, "n_gaussians": 12, "n_neighbors": 40, "cutoff": 4.0},
     "gine": {"n_atom_features": 5, "n_bond_features": 3, "n_layers": 2, "n_features": 16},
     "attentive_fp": {"n_atom_features": 5, "n_bond_features": 3, "n_layers": 3, "n_features": 16},
 }

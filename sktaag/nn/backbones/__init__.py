@@ -1,10 +1,11 @@
 """Graph networks as backbones: states of the atoms after each depth."""
 
 from sktaag.nn.backbones._attentive_fp import AttentiveFP
+from sktaag.nn.backbones._cgcnn import CGCNN
 from sktaag.nn.backbones._chgnet import CHGNet
 from sktaag.nn.backbones._dimenet import DimeNetPlusPlus
 from sktaag.nn.backbones._gine import GINE
 from sktaag.nn.backbones._schnet import SchNet
 from sktaag.nn.backbones._visnet import ViSNet
 
-__all__ = ["GINE", "AttentiveFP", "CHGNet", "DimeNetPlusPlus", "SchNet", "ViSNet"]
+__all__ = ["CGCNN", "GINE", "AttentiveFP", "CHGNet", "DimeNetPlusPlus", "SchNet", "ViSNet"]
