@@ -14,19 +14,17 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
-from scipy.stats import t as student_t
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
-from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.model_selection import RepeatedKFold
 from sklearn.pipeline import make_pipeline
 
 from sktaag import datasets
 from sktaag.descriptors import Fingerprints
 from sktaag.heads import NeuralRegressor
+from sktaag.model_selection import compare
 from sktaag.sources import PyramidRegressor
 from sktaag.structures import canonical_smiles
 from sktaag.transfer import FrozenFeaturizer
@@ -42,24 +40,25 @@ TARGETS = {
     "thermal conductivity": datasets.load_liquid_thermal_conductivity,
 }
 DIRECT, TRANSFERRED = "direct random forest", "transferred random forest"
-SCORES = {"MAE": mean_absolute_error, "RMSE": root_mean_squared_error, "R2": r2_score}
+SCORES = {"MAE": "neg_mean_absolute_error", "RMSE": "neg_root_mean_squared_error", "R2": "r2"}
 
 
 def fit_sources(descriptor, without, max_epochs, seed):
-    """Train one network for each source property on molecules that no target holds."""
-    sources = {}
+    """Train one network for each source property on molecules that no target holds; return them, and what they saw."""
+    sources, seen = {}, {}
     for name, load in SOURCES.items():
         data = load()
         kept = ~np.isin(canonical_smiles(data.data, stereo=False), without)
         network = PyramidRegressor(criterion="huber", max_epochs=max_epochs, patience=8, random_state=seed)
         start = time.perf_counter()
-        sources[name] = make_pipeline(descriptor, network).fit(data.data[kept], data.target[kept])
+        seen[name] = data.data[kept]
+        sources[name] = make_pipeline(descriptor, network).fit(seen[name], data.target[kept])
         print(
             f"source {name}: {kept.sum():,} molecules ({(~kept).sum()} shared with a target left out), "
             f"validation R2 {network.validation_score_:.2f}, {time.perf_counter() - start:.0f} s",
             flush=True,
         )
-    return sources
+    return sources, seen
 
 
 def make_models(descriptor, sources, folder, seed):
@@ -77,61 +76,18 @@ def make_models(descriptor, sources, folder, seed):
     }
 
 
-def cross_validate(models, X, y, splits):
-    """Fit every model on the same folds; return one row a model and fold, and the mean prediction of each row."""
-    rows, predictions = [], {}
-    for name, model in models.items():
-        predicted, counts = np.zeros(len(y)), np.zeros(len(y))
-        for fold, (train, test) in enumerate(splits):
-            y_test = model.fit(X[train], y[train]).predict(X[test])
-            predicted[test] += y_test
-            counts[test] += 1
-            rows.append({"model": name, "fold": fold, **{score: f(y[test], y_test) for score, f in SCORES.items()}})
-        predictions[name] = predicted / counts
-    return pd.DataFrame(rows), predictions
-
-
-def interval(values, n_splits):
-    """Half width of the 95% interval of a mean over repeated folds, whose training sets overlap.
-
-    Corrected resampled t: C. Nadeau, Y. Bengio, Mach. Learn. 52, 239 (2003), doi 10.1023/A:1024068626366.
-    """
-    variance = np.var(values, ddof=1) * (1 / len(values) + 1 / (n_splits - 1))
-    return student_t.ppf(0.975, len(values) - 1) * np.sqrt(variance)
-
-
-def summarize(scores, n_splits):
-    """Table of mean and 95% interval of each score of each model."""
-    return pd.DataFrame(
-        {
-            name: {score: f"{group[score].mean():.3g} ± {interval(group[score], n_splits):.2g}" for score in SCORES}
-            for name, group in scores.groupby("model", sort=False)
-        }
-    ).T
-
-
-def verdict(scores, target, n_splits):
-    """Say in one sentence whether transfer helped the random forest."""
-    mae = scores.pivot_table(index="fold", columns="model", values="MAE")
-    change = (mae[TRANSFERRED] - mae[DIRECT]) / mae[DIRECT].mean()
-    mean, half = change.mean(), interval(change, n_splits)
-    word = "helped" if mean < -half else "hurt" if mean > half else "made no certain difference"
-    return (
-        f"For {target}, transfer {word}: it changed the error of the random forest by {mean:+.0%} "
-        f"(95% interval {mean - half:+.0%} to {mean + half:+.0%})."
-    )
-
-
-def plot_parity(y, predictions, scores, label):
-    """Predicted against measured, each row predicted when it was not in the training fold."""
+def plot_parity(result, label):
+    """Predicted against measured: the mean of each row's predictions when it was not in the training fold."""
+    predicted = result.predictions.pivot_table(index="row", columns="model", values="y_pred")
+    y = result.y[predicted.index]
     figure = Figure(figsize=(7, 3.6), layout="constrained")
     axes = figure.subplots(1, 2, sharex=True, sharey=True)
-    shown = np.concatenate([y, predictions[DIRECT], predictions[TRANSFERRED]])
+    shown = np.concatenate([y, predicted[DIRECT], predicted[TRANSFERRED]])
     low, high = shown.min(), shown.max()
     for ax, name, colour in zip(axes, (DIRECT, TRANSFERRED), ("#D55E00", "#0072B2"), strict=True):
         ax.plot([low, high], [low, high], color="0.6", linewidth=1, zorder=0)
-        ax.scatter(y, predictions[name], s=18, color=colour, alpha=0.8, edgecolors="white", linewidths=0.4)
-        mae = scores.loc[scores.model == name, "MAE"].mean()
+        ax.scatter(y, predicted[name], s=18, color=colour, alpha=0.8, edgecolors="white", linewidths=0.4)
+        mae = result.scores.loc[result.scores["model"] == name, "MAE"].mean()
         ax.set_title(name, fontsize=10)
         ax.text(0.05, 0.92, f"MAE {mae:.3g}", transform=ax.transAxes, fontsize=9)
         ax.set_xlabel(f"measured {label}", fontsize=9)
@@ -177,23 +133,36 @@ def main():
     targets = {name: load() for name, load in TARGETS.items()}
     held_out = np.concatenate([canonical_smiles(data.data, stereo=False) for data in targets.values()])
     descriptor = Fingerprints(["morgan", "atom_pair", "torsion"], counts=True, size=1024, sparse=True, cache=cache)
-    sources = fit_sources(descriptor, held_out, args.max_epochs, args.seed)
+    sources, seen = fit_sources(descriptor, held_out, args.max_epochs, args.seed)
     models = make_models(descriptor, sources, cache, args.seed)
 
     sections = []
     for name, data in targets.items():
         drawn = np.random.RandomState(args.seed).choice(len(data.data), args.samples, replace=False)
         X, y = data.data[drawn], data.target[drawn]
+        unit = data.target_units[0]
         folds = RepeatedKFold(n_splits=5, n_repeats=args.repeats, random_state=args.seed)
-        scores, predictions = cross_validate(models, X, y, list(folds.split(X)))
-        table, sentence = summarize(scores, 5), verdict(scores, name, 5)
-        label = f"{name} / {data.target_units[0]}"
+        result = compare(
+            models,
+            X,
+            y,
+            cv=folds,
+            scoring=SCORES,
+            baseline=DIRECT,
+            source_X=seen,
+            target_name=name,
+            unit=unit,
+            verbose=1,
+        )
+        assert len(result.overlap) == 0, "a source has seen a molecule of the target"
+        table, sentence = result.summary()[list(SCORES)], result.sentences[TRANSFERRED]
+        label = f"{name} / {unit}"
         note = (
             f"{args.samples} molecules drawn at random from {len(data.data)}, {args.repeats} x 5-fold "
-            f"cross-validation, mean and 95% interval, errors in {data.target_units[0]}."
+            f"cross-validation, mean and 95% interval, errors in {unit}."
         )
         image = args.output / f"parity_{name.replace(' ', '_')}.png"
-        plot_parity(y, predictions, scores, label).savefig(image, dpi=150)
+        plot_parity(result, label).savefig(image, dpi=150)
         sections.append((name.capitalize(), sentence, note, table, image))
         print(f"\n{label}: {note}\n\n{table.to_string()}\n\n{sentence}", flush=True)
 

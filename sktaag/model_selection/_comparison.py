@@ -135,7 +135,7 @@ class Comparison(Bunch):
         if not len(self.overlap):
             return "Leak guard: no structure is in a source and in X."
         counts = self.overlap.groupby("source", sort=False).size()
-        names = ", ".join(f"{count} with {source!r}" for source, count in counts.items())
+        names = ", ".join(f"{count} with {'it' if source == 0 else repr(source)}" for source, count in counts.items())
         shared = self.overlap["structure"].unique()
         shown = ", ".join(shared[:5]) + ", ..." * (len(shared) > 5)
         done = {
@@ -143,7 +143,8 @@ class Comparison(Bunch):
             "filter": f"The {len(self.excluded)} rows of X that hold them were left out.",
             "retrain": "The sources were trained without them.",
         }[self.settings["exclude_overlap"]]
-        return f"Leak guard: X shares structures with the sources, {names} ({shown}). {done}"
+        sources = "the source" if list(counts.index) == [0] else "the sources"
+        return f"Leak guard: X shares structures with {sources}, {names} ({shown}). {done}"
 
     def _repr_html_(self):
         sentences = "".join(
