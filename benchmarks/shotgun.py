@@ -3,16 +3,23 @@
 python benchmarks/shotgun.py                                   200 networks on 4,000 x 1,024 counts, all cores
 python benchmarks/shotgun.py --members 30 --epochs 5           a quick look
 python benchmarks/shotgun.py --nonzeros 400                    counts that are not sparse enough for bags of rows
-python benchmarks/shotgun.py --members 1000 --device cuda      where there is a device
+python benchmarks/shotgun.py --members 1000 --epochs 100 --sample 24 --device cuda --reference cpu.json
+                                                               where there is a device, beside figures of the CPU
 
 The ensemble trains all networks; the others train a sample of them, spread evenly over the widths, of the same shapes,
 on the same rows, for the same epochs, with the same optimizer, and their times are extrapolated per network. No early
 stopping, so that all do the same work. The errors on rows outside of the training are of the sampled networks: they
 show that all learn the same. Processes of joblib are started before the clock.
+
+On a device the ensemble runs in each precision of its products. XenonPy's Trainer stays on the CPU: its time per
+network and epoch is that of --reference, a file that --json wrote.
 """
 
 import argparse
+import json
 import time
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,6 +32,7 @@ from sktaag.nn import RandomPyramid
 from sktaag.sources import PyramidEnsemble, PyramidRegressor
 
 LR, WEIGHT_DECAY = 0.001, 0.01
+PRECISIONS = {"float32": False, "TF32": "auto", "bfloat16": True}
 SETUPS = {"setup 1": PyramidEnsemble.paper_setup(1).hidden, "ratios": RandomPyramid()}
 
 
@@ -76,7 +84,7 @@ def train_sample(train, shapes, X, y, X_test, y_test, args):
     return [seconds for seconds, _ in results], [float(np.abs(p - y_test).mean()) for _, p in results]
 
 
-def train_ensemble(X, y, args, n_jobs):
+def train_ensemble(X, y, args, n_jobs, mixed_precision="auto"):
     ensemble = PyramidEnsemble(
         args.members,
         SETUPS[args.hidden],
@@ -86,6 +94,8 @@ def train_ensemble(X, y, args, n_jobs):
         max_epochs=args.epochs,
         early_stopping=False,
         models_per_batch=args.models_per_batch,
+        max_memory=args.max_memory,
+        mixed_precision=mixed_precision,
         device=args.device,
         n_jobs=n_jobs,
         random_state=0,
@@ -95,27 +105,39 @@ def train_ensemble(X, y, args, n_jobs):
     return clock() - start, ensemble
 
 
-def matmul_peak(n=1024, repeats=8):
-    """Return the measured float32 operations a second of a large product."""
-    a = torch.randn(n, n)
+def fastest(run, repeats, device):
+    """Return the seconds of the fastest of some calls."""
     seconds = []
     for _ in range(repeats):
+        synchronize(device)
         start = time.perf_counter()
-        a @ a
+        run()
+        synchronize(device)
         seconds.append(time.perf_counter() - start)
-    return 2 * n**3 / min(seconds)
+    return min(seconds)
 
 
-def bandwidth(n_bytes=2**28, repeats=5):
+def synchronize(device):
+    if device != "cpu":
+        torch.cuda.synchronize()
+
+
+def matmul_peak(device="cpu", dtype=torch.float32, precision="highest"):
+    """Return the measured operations a second of a large product."""
+    n = 1024 if device == "cpu" else 8192
+    a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
+    torch.set_float32_matmul_precision(precision)
+    seconds = fastest(lambda: a @ b, 8, device)
+    torch.set_float32_matmul_precision("highest")
+    return 2 * n**3 / seconds
+
+
+def bandwidth(device="cpu"):
     """Return the measured bytes a second of a copy, read and written."""
-    a = torch.zeros(n_bytes // 4)
+    n_bytes = 2**28 if device == "cpu" else 2**32
+    a = torch.zeros(n_bytes // 4, device=device)
     b = torch.empty_like(a)
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        b.copy_(a)
-        seconds.append(time.perf_counter() - start)
-    return 2 * n_bytes / min(seconds)
+    return 2 * n_bytes / fastest(lambda: b.copy_(a), 5, device)
 
 
 def bounds(shapes, X, args):
@@ -136,6 +158,43 @@ def bounds(shapes, X, args):
     return np.mean(skipped), np.mean(dense), np.mean(moved)
 
 
+KERNELS = {
+    "products": ("gemm", "cutlass", "nvjet", "xmma", "gemv", "splitk"),
+    "AdamW": ("adam",),
+    "batch norm": ("batch_norm",),
+}
+
+
+def profile(X, y, args):
+    """Count what the device does in two epochs of one chunk of networks: kernels, their time by kind, and the wall."""
+    from torch.profiler import ProfilerActivity
+    from torch.profiler import profile as record
+
+    short = argparse.Namespace(**{**vars(args), "epochs": 2})
+    short.members = min(args.members, 150)
+    train_ensemble(X, y, short, None)
+    with record(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as recorded:
+        train_ensemble(X, y, short, None)
+    table = recorded.key_averages()
+    steps = sum(row.count for row in table if row.key == "aten::_fused_adamw_")
+    kernels = [e for e in recorded.events() if e.device_type == torch.autograd.DeviceType.CUDA]
+    kernels = sorted((e.time_range.start, e.time_range.end, e.name.lower()) for e in kernels)
+    busy = dict.fromkeys([*KERNELS, "else"], 0.0)
+    for start, end, name in kernels:
+        kind = next((kind for kind, parts in KERNELS.items() if any(part in name for part in parts)), "else")
+        busy[kind] += end - start
+    gaps = np.array([max(after[0] - before[1], 0) for before, after in pairwise(kernels)])
+    within = gaps[gaps < 2000]  # longer ones are between chunks, whose first weights the host draws
+    print(f"\nProfile of {short.members} networks, 2 epochs: {steps} steps, {len(kernels) / steps:.0f} kernels a step")
+    total = sum(busy.values()) + within.sum()
+    rows = [*busy.items(), ("device waits between kernels", within.sum())]
+    rows = [(kind, us / steps, f"{us / total:.0%}") for kind, us in rows]
+    markdown("Time of a step by kind of kernel", ["kind", "µs a step", "share"], rows)
+    print(f"\nDevice waits between chunks: {(gaps.sum() - within.sum()) / 1e3:.0f} ms")
+    if args.kernels:
+        print(table.table(sort_by="self_device_time_total", row_limit=30, max_name_column_width=70))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--members", type=int, default=200)
@@ -150,6 +209,10 @@ def main():
     parser.add_argument("--threads", type=int, default=1, help="torch's threads in this process")
     parser.add_argument("--jobs", type=int, default=cpu_count(), help="processes of the parallel rows")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--max-memory", type=int, help="bytes for the networks that are trained together")
+    parser.add_argument("--reference", help="file of --json with XenonPy's time on a CPU, for runs on a device")
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS), help="on a device")
+    parser.add_argument("--kernels", action="store_true", help="list the kernels of a device")
     parser.add_argument("--json", help="file for the figures")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -158,13 +221,85 @@ def main():
     n_test = args.rows // 4
     X, y = make_counts(args.rows + n_test, args.columns, args.nonzeros, rng)
     X, X_test, y, y_test = X[:-n_test], X[-n_test:], y[:-n_test], y[-n_test:]
-    args.epochs, epochs = 1, args.epochs
-    drawn = train_ensemble(X[:8], y[:8], args, None)[1].members_["hidden_sizes"]  # the shapes do not depend on the rows
-    args.epochs = epochs
+    brief = argparse.Namespace(**{**vars(args), "epochs": 1})
+    train_ensemble(X[:8], y[:8], argparse.Namespace(**{**vars(brief), "members": 8}), None)  # starts the device
+    fixed, drawn = train_ensemble(X[:8], y[:8], brief, None)  # the shapes do not depend on the rows
+    drawn = drawn.members_["hidden_sizes"]
     order = drawn.map(lambda hidden: X.shape[1] * hidden[0] + hidden[0] * hidden[1]).sort_values().index
     picked = order[((np.arange(args.sample) + 0.5) * len(order) / args.sample).astype(int)]
     shapes = [drawn[k] for k in picked]
+    if args.device == "cpu":
+        on_cpu(X, y, X_test, y_test, args, drawn, picked, shapes)
+    else:
+        on_device(X, y, X_test, y_test, args, drawn, picked, shapes, fixed[0])
 
+
+def on_device(X, y, X_test, y_test, args, drawn, picked, shapes, fixed):
+    pyramid_regressor(shapes[0], X, y, X_test, argparse.Namespace(**{**vars(args), "epochs": 1}), 0)  # warm up
+    rows, maes = {}, {}
+    loop = pyramid_regressor, shapes[:: max(1, len(shapes) // 4)]
+    seconds, maes["loop of PyramidRegressor, dense"] = train_sample(*loop, X, y, X_test, y_test, args)
+    rows["loop of PyramidRegressor, dense"] = np.mean(seconds, axis=0)[0]
+    for name in args.precisions:
+        torch.cuda.reset_peak_memory_stats()
+        total, ensemble = train_ensemble(X, y, args, None, PRECISIONS[name])
+        memory = torch.cuda.max_memory_allocated()
+        name = f"PyramidEnsemble, {name}"
+        rows[name] = total[0] / args.members
+        maes[name] = [float(np.abs(ensemble[k].predict(X_test) - y_test).mean()) for k in picked]
+        print(f"{name}: {total[0]:.1f} s, MAE {np.mean(maes[name]):.3f}, {memory / 2**30:.1f} GiB", flush=True)
+
+    reference = None
+    if args.reference:
+        figures = json.loads(Path(args.reference).read_text())
+        reference = figures["training"]["XenonPy Trainer"]["processor_s"] / figures["arguments"]["epochs"]
+    print(f"{torch.cuda.get_device_name()}; {machine('torch', 'skorch', 'scikit-learn')}")
+    print(describe(X, args) + f"; {len(loop[1])} networks one by one; errors of {len(picked)}")
+    exact = np.array(maes[f"PyramidEnsemble, {args.precisions[0]}"])
+    table = [
+        (
+            name,
+            1e3 * seconds,
+            seconds * args.members,
+            rows["loop of PyramidRegressor, dense"] / seconds,
+            "" if reference is None else reference * args.epochs / seconds,
+            f"{np.mean(maes[name]):.2f} ± {np.std(maes[name]):.2f}",
+            f"{np.mean(maes[name] - exact):+.3f}" if len(maes[name]) == len(exact) else "",
+        )
+        for name, seconds in rows.items()
+    ]
+    columns = ["training", "ms / network", f"s / {args.members} networks", "times the loop", "times XenonPy on a CPU"]
+    markdown("Time of training", [*columns, "MAE", f"MAE less that of {args.precisions[0]}"], table)
+    print(f"\nMAE of the mean: {np.abs(y_test - y.mean()).mean():.2f}")
+    if reference is not None:
+        print(f"XenonPy's Trainer on the CPU: {1e3 * reference:.0f} ms of processor time a network and epoch")
+
+    _, dense, moved = bounds(drawn, X, args)
+    copies = bandwidth(args.device)
+    peaks = {
+        "float32": matmul_peak(args.device),
+        "TF32": matmul_peak(args.device, precision="high"),
+        "bfloat16": matmul_peak(args.device, torch.bfloat16),
+    }
+    limits = [("fixed: weights drawn on the host, stacks made and fetched", "", fixed)]
+    limits += [
+        (f"products in {kind} at {peak / 1e12:.0f} TFLOP/s", f"{dense * args.members / 1e12:.0f} TFLOP", seconds)
+        for kind, peak in peaks.items()
+        for seconds in [dense * args.members / peak]
+    ]
+    amount = moved * args.members
+    limits += [(f"AdamW at {copies / 1e12:.1f} TB/s", f"{amount / 1e12:.1f} TB", amount / copies)]
+    name, seconds = list(rows.items())[-1]
+    took = seconds * args.members
+    limits = [(work, amount, seconds, f"{seconds / took:.0%}") for work, amount, seconds in limits]
+    columns = ["work", "amount", "s", f"share of {name}"]
+    markdown(f"What bounds {args.members} networks, at measured full speed", columns, limits)
+    profile(X, y, args)
+    figures = {name: {"wall_s": seconds, "mae": maes[name]} for name, seconds in rows.items()}
+    write_json(args.json, {"arguments": arguments(args), "training": figures, "bounds": limits})
+
+
+def on_cpu(X, y, X_test, y_test, args, drawn, picked, shapes):
     loops = {
         "XenonPy Trainer": (xenonpy_trainer, X),
         "loop of PyramidRegressor, dense": (pyramid_regressor, X),
@@ -186,7 +321,7 @@ def main():
     together = [float(np.abs(ensemble[k].predict(X_test) - y_test).mean()) for k in picked]
     rows = {name: (np.mean(seconds, axis=0), errors[name]) for name, seconds in each.items() if seconds}
     rows["PyramidEnsemble"] = (total / args.members, together)
-    if args.jobs > 1 and args.device == "cpu":
+    if args.jobs > 1:
         with Parallel(n_jobs=args.jobs) as parallel:
             parallel(delayed(pyramid_regressor)((4,), X[:8], y[:8], X[:2], args, 0) for _ in range(2 * args.jobs))
             start = time.perf_counter()
@@ -204,11 +339,7 @@ def main():
         rows[f"PyramidEnsemble, {args.jobs} processes"] = (np.array([total[0] / args.members, np.nan]), together)
 
     print(machine("torch", "skorch", "scikit-learn", "xenonpy"))
-    print(
-        f"{args.rows:,} x {args.columns:,} counts, {np.count_nonzero(X) / len(X):.0f} nonzeros a row; {args.members} "
-        f"networks ({args.hidden}), {args.epochs} epochs, batches of {args.batch_size}, {args.threads} threads, "
-        f"{args.device}; {args.sample} networks one by one, twice"
-    )
+    print(describe(X, args) + f"; {args.sample} networks one by one, twice")
     missing = (np.full(2, np.nan), [])
     reference, loop = (rows.get(name, missing)[0] for name in ("XenonPy Trainer", "loop of PyramidRegressor, dense"))
     table = [
@@ -249,8 +380,19 @@ def main():
         name: {"wall_s": s[0], "processor_s": None if np.isnan(s[1]) else s[1], "mae": mae}
         for name, (s, mae) in rows.items()
     }
-    arguments = {name: value for name, value in vars(args).items() if name != "json"}
-    write_json(args.json, {"arguments": arguments, "training": figures, "bounds": limits})
+    write_json(args.json, {"arguments": arguments(args), "training": figures, "bounds": limits})
+
+
+def describe(X, args):
+    return (
+        f"{args.rows:,} x {args.columns:,} counts, {np.count_nonzero(X) / len(X):.0f} nonzeros a row; {args.members} "
+        f"networks ({args.hidden}), {args.epochs} epochs, batches of {args.batch_size}, {args.threads} threads, "
+        f"{args.device}"
+    )
+
+
+def arguments(args):
+    return {name: value for name, value in vars(args).items() if name not in ("json", "reference", "kernels")}
 
 
 if __name__ == "__main__":

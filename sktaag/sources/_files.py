@@ -28,7 +28,7 @@ def save_source(source, path):
 
     Parameters
     ----------
-    source : fitted Pipeline or network
+    source : fitted Pipeline, network or PyramidEnsemble
         A chain whose networks are those of `sktaag.sources` and `sktaag.heads`.
     path : path
         File to write. An existing one is replaced in one step, or left alone if anything fails.
@@ -95,7 +95,7 @@ def load_source(path, *, sha256=None, trusted=()):
 
     Returns
     -------
-    source : fitted Pipeline or network
+    source : fitted Pipeline, network or PyramidEnsemble
         Its networks are on the CPU.
 
     Raises

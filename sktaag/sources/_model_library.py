@@ -27,7 +27,7 @@ from sktaag.sources._library_shards import (
     steps_path,
 )
 from sktaag.sources._library_upkeep import find_problems, move_models, repair_library
-from sktaag.sources._parts import load_steps
+from sktaag.sources._parts import find_networks, load_steps
 from sktaag.sources._pyramid_ensemble import PyramidEnsemble
 
 _KEPT_STEPS = 16  # loaded steps that wait for the next model with the same ones
@@ -184,6 +184,8 @@ class ModelLibrary:
             packer, n_sources = Packer(), 0
             for n_sources, source in enumerate(sources, 1):
                 check_is_fitted(source)
+                if any(isinstance(network, PyramidEnsemble) for _, network in find_networks(source)):
+                    raise TypeError("A library keeps the networks of an ensemble one by one: use add_ensemble.")
                 for key, values in several.items():
                     if len(values) < n_sources:
                         raise ValueError(f"{key} has {len(values)} values, but there are more sources.")

@@ -22,6 +22,7 @@ from sktaag.sources._pyramid_regressor import PyramidRegressor
 from sktaag.sources._shotgun_checkpoint import Checkpoint
 from sktaag.sources._shotgun_chunks import plan_chunks
 from sktaag.sources._shotgun_draws import SharedDraws, check_ranges, draw_member
+from sktaag.sources._shotgun_net import ShotgunNet
 from sktaag.sources._shotgun_rows import sparse_if_mostly_zero
 from sktaag.sources._shotgun_training import train_chunk
 
@@ -125,8 +126,9 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Notes
     -----
-    Only regression. The paper's three setups are in `paper_setup`. Files are written of networks, not of the ensemble:
-    ``save_source(ensemble[17], path)``, or all of them by `ModelLibrary.add_ensemble`.
+    Only regression. The paper's three setups are in `paper_setup`. `save_source` writes the whole ensemble or one
+    network, ``save_source(ensemble[17], path)``, to one file; `ModelLibrary.add_ensemble` keeps each network as a model
+    of its own.
 
     References
     ----------
@@ -261,9 +263,9 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
         members = [draw_member(k, y.shape[1], X.shape[1], entropy, **ranges) for k in range(self.n_models)]
         scalers = [StandardScaler().fit(y[~np.isnan(y[:, j]), j : j + 1]) for j in range(y.shape[1])]
         trained = self._train(members, X, y, scalers, entropy, device, checkpoint)
-        self._members, self._trained, self._entropy, self._y_ndim = members, trained, entropy, y_ndim
+        self.net_ = ShotgunNet(members, [trained[member.index] for member in members])
         self.target_scalers_ = scalers
-        self.members_ = self._describe(names)
+        self._entropy, self._y_ndim, self._names = entropy, y_ndim, names or list(range(y.shape[1]))
         self._report_diverged()
         return self
 
@@ -282,9 +284,9 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         X = self._check_inputs(X)
         sums, counts = np.zeros((X.shape[0], len(self.target_scalers_))), np.zeros(len(self.target_scalers_))
-        for member in self._members:
-            if self._trained[member.index].best_epoch > 0:
-                sums[:, member.target] += self._network(member)._predict(X)[:, 0]
+        for member, result in zip(self.net_.members, self.net_.trained, strict=True):
+            if result.best_epoch > 0:
+                sums[:, member.target] += self._network(member, result)._predict(X)[:, 0]
                 counts[member.target] += 1
         y = sums / counts
         return y.ravel() if self._y_ndim == 1 else y
@@ -308,9 +310,52 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_consistent_length(y, predicted)
         return _known_r2(y, predicted, sample_weight)
 
+    @property
+    def members_(self):
+        """One row for each network."""
+        check_is_fitted(self, "net_")
+        rows = []
+        for member, result in zip(self.net_.members, self.net_.trained, strict=True):
+            rows.append(
+                {
+                    "property": self._names[member.target],
+                    "hidden_sizes": member.hidden_sizes,
+                    "activation": member.activation,
+                    "dropout": member.dropout,
+                    "lr": member.lr,
+                    "n_features": member.n_columns(self.n_features_in_),
+                    "n_iter": len(result.train_losses),
+                    "best_epoch": result.best_epoch,
+                    "validation_score": result.validation_score,
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def net_state(self):
+        """Return what rebuilds the networks, in JSON's types, and their weights.
+
+        Returns
+        -------
+        params : dict
+        weights : dict of str to torch.Tensor
+        """
+        check_is_fitted(self, "net_")
+        return self.net_.state()
+
+    def restore_net(self, params, weights):
+        """Give an ensemble that lost its networks new ones.
+
+        Parameters
+        ----------
+        params : dict
+        weights : dict of str to torch.Tensor
+            Both as `net_state` returns them.
+        """
+        self.net_ = ShotgunNet.from_state(params, weights)
+
     def __len__(self):
-        check_is_fitted(self, "members_")
-        return len(self._members)
+        check_is_fitted(self, "net_")
+        return len(self.net_.members)
 
     def __getitem__(self, k):
         """Return network k as a fitted `PyramidRegressor` of one property; columns it does not take weigh zero."""
@@ -318,10 +363,13 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise TypeError(f"A network is picked by its number, got {k!r}.")
         if not -len(self) <= k < len(self):
             raise IndexError(f"There is no network {k}; the ensemble has {len(self)}.")
-        member = self._members[k]
-        if self._trained[member.index].best_epoch == 0:
-            raise ValueError(f"The training of network {member.index} diverged (lr={member.lr:.3g}). Take another one.")
-        return self._network(member)
+        member, result = self.net_.members[k], self.net_.trained[k]
+        if result.best_epoch == 0:
+            raise ValueError(
+                f"The training of network {member.index} diverged (lr={member.lr:.3g}). Take one whose best_epoch in "
+                "members_ is not 0, or lower lr."
+            )
+        return self._network(member, result)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -390,28 +438,10 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 )
         return scaler.transform(y[:, None])[:, 0].astype(np.float32), labelled[train], labelled[valid], draws
 
-    def _describe(self, names):
-        rows = []
-        for member in self._members:
-            result = self._trained[member.index]
-            rows.append(
-                {
-                    "property": member.target if names is None else names[member.target],
-                    "hidden_sizes": member.hidden_sizes,
-                    "activation": member.activation,
-                    "dropout": member.dropout,
-                    "lr": member.lr,
-                    "n_features": member.n_columns(self.n_features_in_),
-                    "n_iter": len(result.train_losses),
-                    "best_epoch": result.best_epoch,
-                    "validation_score": result.validation_score,
-                }
-            )
-        return pd.DataFrame(rows)
-
     def _report_diverged(self):
-        diverged = self.members_["best_epoch"] == 0
-        lost = self.members_.loc[diverged.groupby(self.members_["property"]).transform("all"), "property"]
+        members = self.members_
+        diverged = members["best_epoch"] == 0
+        lost = members.loc[diverged.groupby(members["property"]).transform("all"), "property"]
         if len(lost) > 0:
             raise ValueError(
                 f"Training diverged: no network of property {lost.iloc[0]} has finite weights. Lower lr (now "
@@ -425,9 +455,9 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 stacklevel=3,
             )
 
-    def _network(self, member):
+    def _network(self, member, result):
         """Make a fitted `PyramidRegressor` of a member."""
-        result, scaler = self._trained[member.index], self.target_scalers_[member.target]
+        scaler = self.target_scalers_[member.target]
         drawn = {name: getattr(member, name) for name in ("activation", "dropout", "batch_norm")}
         network = self._template(hidden=member.hidden_sizes, lr=member.lr, **drawn)
         state = dict(result.state)

@@ -8,13 +8,15 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sktaag.sources._pyramid_ensemble as module
 from sktaag.nn import RandomPyramid, resolve_hidden
 from sktaag.nn._batched_adamw import ADAM_EPS
 from sktaag.nn._batched_device_pyramid import BatchedDevicePyramid
-from sktaag.sources import PyramidEnsemble, PyramidRegressor, _shotgun_training, load_source, save_source
+from sktaag.sources import ModelLibrary, PyramidEnsemble, PyramidRegressor, _shotgun_training, load_source, save_source
 from sktaag.sources._shotgun_draws import SharedDraws
 
 
@@ -60,7 +62,7 @@ def shared_draws(ensemble):
 
 def train_plainly(ensemble, k, X, y, device="cpu"):
     """Train network k alone: a module, torch's AdamW, a loop over epochs and batches."""
-    member, shared, device = ensemble._members[k], shared_draws(ensemble), torch.device(device)
+    member, shared, device = ensemble.net_.members[k], shared_draws(ensemble), torch.device(device)
     net = member.pyramid(X.shape[1]).to(device)
     layers = list(net.children())[:-1]
     for layer in layers:
@@ -102,7 +104,7 @@ def assert_trained_alike(ensemble, X, y, device="cpu"):
     for k in range(len(ensemble)):
         state, best_epoch, n_iter = train_plainly(ensemble, k, X, y, device)
         assert (ensemble.members_["best_epoch"][k], ensemble.members_["n_iter"][k]) == (best_epoch, n_iter)
-        ours = ensemble._trained[k].state
+        ours = ensemble.net_.trained[k].state
         assert list(ours) == list(state)
         for name in state:
             np.testing.assert_allclose(ours[name], state[name], rtol=1e-4, atol=1e-4, err_msg=f"{k} {name}")
@@ -136,7 +138,7 @@ def test_a_network_alone_in_a_plain_loop_on_a_device(counts, columns, batch_norm
     params = {**RANGES, "max_features": columns, "batch_norm": batch_norm, "mixed_precision": False}
     ensemble = PyramidEnsemble(9, **params, device="cuda").fit(X, y)
     assert_trained_alike(ensemble, X, y, "cuda")
-    assert all(tensor.device.type == "cpu" for net in ensemble._trained.values() for tensor in net.state.values())
+    assert all(tensor.device.type == "cpu" for net in ensemble.net_.trained for tensor in net.state.values())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -206,7 +208,7 @@ def test_a_member_is_an_ordinary_source(counts, tmp_path):
     _, valid = shared_draws(ensemble).split(len(y), 0.1)
     assert source.validation_score_ == pytest.approx(r2_score(y[valid], source.predict(frame.iloc[valid])), abs=1e-5)
 
-    unused = np.setdiff1d(np.arange(100), ensemble._members[2].columns)
+    unused = np.setdiff1d(np.arange(100), ensemble.net_.members[2].columns)
     assert len(unused) == 100 - row["n_features"]
     changed = X.copy()
     changed[:, unused] = 7
@@ -227,6 +229,23 @@ def test_a_member_is_an_ordinary_source(counts, tmp_path):
         ensemble["best"]
     with pytest.raises(ValueError, match="not fitted"):
         len(PyramidEnsemble())
+
+
+@pytest.mark.parametrize("columns", [None, (30, 80)])
+def test_a_whole_ensemble_in_one_file(counts, tmp_path, columns):
+    X, y = counts
+    Y = pd.DataFrame({"a": y, "b": -y})
+    chain = make_pipeline(MaxAbsScaler(), PyramidEnsemble(5, **{**RANGES, "max_features": columns})).fit(X, Y)
+    save_source(chain, tmp_path / "all.source")
+    again = load_source(tmp_path / "all.source")
+    np.testing.assert_array_equal(again.predict(X), chain.predict(X))
+    pd.testing.assert_frame_equal(again[-1].members_, chain[-1].members_)
+    np.testing.assert_array_equal(again[-1][3].predict(X), chain[-1][3].predict(X))
+    assert again[-1][3].history_ == chain[-1][3].history_
+    assert save_source(again, tmp_path / "again.source") == save_source(chain, tmp_path / "all.source")
+    np.testing.assert_allclose(again.fit(X, Y).predict(X), chain.predict(X), rtol=1e-6)
+    with pytest.raises(TypeError, match="one by one: use add_ensemble"):
+        ModelLibrary(tmp_path / "library").add(chain, property="a")
 
 
 def test_learns_as_well_as_one_by_one(counts):
@@ -348,7 +367,7 @@ def test_a_network_that_diverges_is_left_out(counts):
     assert 0 < diverged.sum() < 8
     sound = np.flatnonzero(~diverged)
     np.testing.assert_allclose(ensemble.predict(X), np.mean([ensemble[k].predict(X) for k in sound], axis=0))
-    with pytest.raises(ValueError, match=r"training of network \d diverged \(lr=.*\). Take another one"):
+    with pytest.raises(ValueError, match=r"training of network \d diverged \(lr=.*\). Take one whose best_epoch"):
         ensemble[int(diverged.idxmax())]
     with pytest.raises(ValueError, match=r"no network of property 0 has finite weights\. Lower lr"):
         PyramidEnsemble(2, lr=1e35, weight_decay=0.1, **params).fit(X, y)
