@@ -1,5 +1,6 @@
 """What every graph network promises: states of the atoms after each depth."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from importlib import import_module
@@ -72,6 +73,7 @@ class Backbone(nn.Module, ABC):
         self.n_layers = int(config["n_layers"])
         self.n_features = n_features
         self.cutoff = cutoff
+        self._readout: tuple[nn.Module, ...] = ()  # a pretrained one; in a tuple, as it is not a part of the backbone
 
     @abstractmethod
     def tokens(self, batch: Any) -> Tensor:
@@ -97,13 +99,15 @@ class Backbone(nn.Module, ABC):
     def head(self, n_targets: int = 1) -> nn.Module:
         """Build a readout of one atom's state, (n_atoms, n_features) -> (n_atoms, n_targets).
 
-        Two linear layers with fresh weights, unless the architecture has its own; a pretrained network gives a copy of
-        its pretrained readout for ``n_targets=1``.
+        For one target a pretrained network gives a copy of its pretrained readout. All others have fresh weights.
         """
+        head = copy.deepcopy(self._readout[0]) if n_targets == 1 and self._readout else self.fresh_head(n_targets)
+        return head.to(self.device, self.dtype)
+
+    def fresh_head(self, n_targets: int) -> nn.Module:
+        """Build a readout with fresh weights: two linear layers, unless the architecture has its own kind."""
         hidden = max(self.n_features // 2, 1)
-        return nn.Sequential(nn.Linear(self.n_features, hidden), nn.SiLU(), nn.Linear(hidden, n_targets)).to(
-            self.device, self.dtype
-        )
+        return nn.Sequential(nn.Linear(self.n_features, hidden), nn.SiLU(), nn.Linear(hidden, n_targets))
 
     def atom_references(self) -> Tensor | None:
         """Give a pretrained network's reference energies in eV by atomic number, shape (n_elements + 1,); else None."""

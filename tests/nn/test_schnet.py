@@ -1,6 +1,8 @@
+import pytest
 import torch
 from torch_geometric.nn import SchNet as PyGSchNet
 
+from sktaag.nn import GraphNetwork
 from sktaag.nn.backbones import SchNet
 
 
@@ -19,3 +21,57 @@ def test_energies_equal_pyg(two_molecules):
     atoms = head(ours.tokens(two_molecules)[:, -1])
     energies = torch.zeros(2, 1, dtype=torch.float64).index_add_(0, two_molecules.batch, atoms)
     torch.testing.assert_close(energies, theirs(two_molecules.z, two_molecules.pos, two_molecules.batch))
+
+
+def open_catalyst_file(path, std=None):
+    """A file of the layout of the Open Catalyst Project, with PyG's network that it holds."""
+    torch.manual_seed(0)
+    net = PyGSchNet(32, 24, 3, 20, 6.0)
+    file = {
+        "epoch": 3,
+        "state_dict": {f"module.module.{name}": value for name, value in net.state_dict().items()},
+        "optimizer": {"state": {}, "param_groups": [{"lr": 1e-4}]},
+        "config": {"model": "schnet", "model_attributes": {"hidden_channels": 32, "cutoff": 6.0}},
+        "normalizers": {} if std is None else {"target": {"mean": torch.tensor(-0.7), "std": torch.tensor(std)}},
+    }
+    torch.save(file, path)
+    return net
+
+
+@pytest.mark.parametrize("std", [None, 2.5])
+def test_file_of_the_open_catalyst_project(std, tmp_path, make_graph):
+    net = open_catalyst_file(tmp_path / "schnet.pt", std)
+    ours = SchNet.from_pretrained(tmp_path / "schnet.pt")
+    assert ours.config == {"n_layers": 3, "n_features": 32, "n_filters": 24, "n_gaussians": 20, "cutoff": 6.0}
+
+    slab = make_graph(
+        [29, 29, 8], [[0, 0, 0], [1.8, 1.8, 0], [0, 0.1, 1.9]], 6.0, [[3.6, 0, 0], [0, 3.6, 0], [0, 0, 20]]
+    )
+    vector = slab.pos[slab.edge_index[0]] + slab.edge_shift - slab.pos[slab.edge_index[1]]
+    edges = slab.edge_index, vector.norm(dim=1).float()
+    theirs = PyGSchNet(32, 24, 3, 20, 6.0, interaction_graph=lambda pos, batch: edges)
+    theirs.load_state_dict(net.state_dict())
+    expected = theirs(slab.z, slab.pos.float())[0] * (std or 1)
+    torch.testing.assert_close(GraphNetwork(ours, "query")(slab)[0], expected)
+    assert not torch.equal(ours.fresh().head()[0].weight, ours.head()[0].weight)
+
+
+def test_bare_weights(tmp_path, ethanol):
+    net = open_catalyst_file(tmp_path / "with_prefix.pt")
+    torch.save(net.state_dict(), tmp_path / "bare.pt")
+    one, other = (SchNet.from_pretrained(tmp_path / name) for name in ("bare.pt", "with_prefix.pt"))
+    torch.testing.assert_close(one.tokens(ethanol), other.tokens(ethanol))
+
+
+def test_other_files_are_refused(tmp_path):
+    torch.save({"state_dict": {"weight": torch.zeros(2)}}, tmp_path / "other.pt")
+    with pytest.raises(ValueError, match=r"other\.pt holds no weights of a torch_geometric SchNet"):
+        SchNet.from_pretrained(tmp_path / "other.pt")
+
+
+def test_code_needs_trust(tmp_path):
+    net = open_catalyst_file(tmp_path / "schnet.pt")
+    torch.save({"state_dict": net.state_dict(), "model": net}, tmp_path / "with_code.pt")
+    with pytest.raises(Exception, match=r"[Ww]eights.only"):
+        SchNet.from_pretrained(tmp_path / "with_code.pt")
+    assert SchNet.from_pretrained(tmp_path / "with_code.pt", trusted=True).n_layers == 3

@@ -1,7 +1,6 @@
 """CHGNet: trained by its authors on the Materials Project's trajectories."""
 
 import contextlib
-import copy
 import io
 from importlib.util import find_spec
 from pathlib import Path
@@ -87,7 +86,6 @@ class CHGNet(Backbone):
         self.atom_conv_layers = net.atom_conv_layers
         self.bond_conv_layers = net.bond_conv_layers
         self.angle_layers = net.angle_layers
-        # in a tuple, as it is not a part of the backbone
         self._readout = (nn.Sequential(net.readout_norm or nn.Identity(), net.mlp),)
         self.register_buffer("_references", nn.functional.pad(weights["composition_model.fc.weight"][0], (1, 0)))
 
@@ -128,12 +126,6 @@ class CHGNet(Backbone):
         one, other = short[kj], reverse[short[ji]]  # k -> j -> i turned into k -> j <- i
         pairs = torch.stack([batch.edge_index[1, one], bond[one], bond[other]], dim=1)
         return pairs, self.angle_embedding(self.angle_basis_expansion(direction[one], direction[other]))
-
-    def head(self, n_targets: int = 1) -> nn.Module:
-        """Build a readout: for one target a copy of CHGNet's own, else one with fresh weights."""
-        if n_targets > 1:
-            return super().head(n_targets)
-        return copy.deepcopy(self._readout[0]).to(self.device, self.dtype)
 
     def atom_references(self) -> Tensor | None:
         """Give CHGNet's reference energies in eV by atomic number, shape (95,)."""

@@ -119,9 +119,9 @@ class DimeNetPlusPlus(Backbone):
         depth = super().depth_of(parameter_name)
         return max(depth, 1) if parameter_name.startswith("output_blocks") else depth
 
-    def head(self, n_targets: int = 1) -> nn.Module:
+    def fresh_head(self, n_targets: int) -> nn.Module:
         """Build one linear layer, without bias, as the output blocks have their own hidden layers."""
-        return nn.Linear(self.n_features, n_targets, bias=False).to(self.device, self.dtype)
+        return nn.Linear(self.n_features, n_targets, bias=False)
 
 
 class _SphericalBasis(dimenet.SphericalBasisLayer):

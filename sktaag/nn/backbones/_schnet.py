@@ -1,5 +1,7 @@
 """SchNet: continuous filters of the distances."""
 
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -69,6 +71,61 @@ class SchNet(Backbone):
         self.distance_expansion = net.distance_expansion
         self.interactions = net.interactions
 
+    @classmethod
+    def from_pretrained(cls, path: str | PathLike[str], *, trusted: bool = False) -> "SchNet":
+        """Load a network from a file, such as those of the Open Catalyst Project.
+
+        Parameters
+        ----------
+        path : path
+            File of `torch.save` with the weights of a `torch_geometric.nn.SchNet`, themselves or under "state_dict",
+            the names maybe with a prefix, as ``module.module.`` in ``schnet_all_large.pt`` [2]_.
+        trusted : bool, default=False
+            Loading then may run code that the file holds. Not needed for files that hold nothing but tensors, numbers
+            and text.
+
+        Returns
+        -------
+        SchNet
+            For one target its readout is the pretrained one, multiplied by the standard deviation of the target where
+            the file names it under "normalizers". The mean that belongs to it is that of whole graphs and is left to
+            the fit of the reference energies.
+
+        Raises
+        ------
+        ValueError
+            If the file holds no SchNet.
+
+        References
+        ----------
+        .. [2] L. Chanussot et al., "Open Catalyst 2020 (OC20) Dataset and Community Challenges", ACS Catal. 11, 6059
+           (2021). :doi:`10.1021/acscatal.0c04525`
+        """
+        file = torch.load(path, map_location="cpu", weights_only=not trusted)
+        state = file.get("state_dict", file) if isinstance(file, dict) else {}
+        marks = [name for name in state if name.endswith("distance_expansion.offset")]
+        if not marks:
+            raise ValueError(f"{Path(path)} holds no weights of a torch_geometric SchNet.")
+        prefix = marks[0].removesuffix("distance_expansion.offset")
+        weights = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        offset = weights["distance_expansion.offset"]
+        n_layers = sum(name.endswith(".conv.lin1.weight") for name in weights)
+        n_filters, n_features = weights["interactions.0.conv.lin1.weight"].shape
+        self = cls(n_layers, n_features, n_filters, len(offset), round(offset[-1].item(), 6))
+        self.load_state_dict({name: weights[name] for name in self.state_dict()})
+        head = self.fresh_head(1)
+        std = file.get("normalizers", {}).get("target", {}).get("std", 1.0)
+        head.load_state_dict(
+            {
+                "0.weight": weights["lin1.weight"],
+                "0.bias": weights["lin1.bias"],
+                "2.weight": weights["lin2.weight"] * std,
+                "2.bias": weights["lin2.bias"] * std,
+            }
+        )
+        self._readout = (head,)
+        return self
+
     def tokens(self, batch: Any) -> Tensor:
         """Compute the states after the embedding and after each block, (n_atoms, n_layers + 1, n_features)."""
         edge_index, _, length, _ = self._edges(batch)
@@ -78,11 +135,11 @@ class SchNet(Backbone):
             states.append(states[-1] + interaction(states[-1], edge_index, length, filters))
         return torch.stack(states, dim=1)
 
-    def head(self, n_targets: int = 1) -> nn.Module:
+    def fresh_head(self, n_targets: int) -> nn.Module:
         """Build the readout of the paper: two linear layers with a shifted softplus between them."""
         hidden = self.n_features // 2
         linears = [nn.Linear(self.n_features, hidden), nn.Linear(hidden, n_targets)]
         for linear in linears:
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
-        return nn.Sequential(linears[0], schnet.ShiftedSoftplus(), linears[1]).to(self.device, self.dtype)
+        return nn.Sequential(linears[0], schnet.ShiftedSoftplus(), linears[1])
