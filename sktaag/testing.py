@@ -1,6 +1,7 @@
 """Conformance suite for transformers whose X is a column of structures.
 
-The counterpart of `sklearn.utils.estimator_checks`, which feeds numbers and so cannot run on them.
+The counterpart of `sklearn.utils.estimator_checks`, which feeds numbers and so cannot run on them. A row is a row of
+numbers, or one object, such as a graph, whose `to_dict` gives its numbers.
 """
 
 import inspect
@@ -23,6 +24,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
 from sktaag.cache import RowCache, content_key
@@ -244,10 +246,15 @@ def check_pickle(estimator, structures, max_pickle=1_000_000):
 
 
 def check_output(estimator, structures):
-    """Check that there is one row of finite numbers for each structure."""
+    """Check that there is one row of finite numbers, or one object, for each structure."""
     rows = _transform(estimator, structures)
-    assert rows.ndim == 2, f"the features have {rows.ndim} dimensions, not two"
     assert rows.shape[0] == len(structures), f"{len(structures)} structures became {rows.shape[0]} rows"
+    if _are_objects(rows):
+        assert all(np.isfinite(_numbers(row)).all() for row in rows), (
+            "valid structures have numbers that are not finite"
+        )
+        return
+    assert rows.ndim == 2, f"the features have {rows.ndim} dimensions, not two"
     rows = _dense(rows)
     assert np.issubdtype(rows.dtype, np.number), f"the features are {rows.dtype}, not numbers"
     assert np.isfinite(rows).all(), "valid structures have features that are not finite"
@@ -308,7 +315,8 @@ def check_input_unchanged(estimator, structures):
 def check_feature_names(estimator, structures):
     """Check that there is one name for each column, a str, and no name twice."""
     fitted = clone(estimator).fit(structures)
-    names, width = fitted.get_feature_names_out(), fitted.transform(structures).shape[1]
+    rows = fitted.transform(structures)
+    names, width = fitted.get_feature_names_out(), 1 if _are_objects(rows) else rows.shape[1]
     assert isinstance(names, np.ndarray), f"get_feature_names_out returns {type(names).__name__}, not an array"
     assert all(isinstance(name, str) for name in names), "a feature name is not a str"
     assert len(names) == width, f"{len(names)} feature names for {width} columns"
@@ -339,7 +347,10 @@ def check_set_output(estimator, structures):
 
 def check_model_selection(estimator, structures):
     """Check that the estimator works as a step of a Pipeline in cross_val_score and GridSearchCV."""
-    model = Pipeline([("features", clone(estimator)), ("head", KNeighborsRegressor(n_neighbors=1))])
+    steps = [("features", clone(estimator)), ("head", KNeighborsRegressor(n_neighbors=1))]
+    if _are_objects(_transform(estimator, structures)):
+        steps.insert(1, ("numbers", FunctionTransformer(_summaries)))
+    model = Pipeline(steps)
     y = np.random.RandomState(0).normal(size=len(structures))
     settable = (bool, int, float, str, type(None))
     grid = {
@@ -386,7 +397,7 @@ def check_invalid_nan(estimator, structures, invalid=_INVALID):
     X, rows = _with_invalid(structures, invalid)
     tolerant = clone(estimator).set_params(on_invalid="nan")
     expected = _transform(clone(estimator).set_params(on_invalid="raise"), structures)
-    if not np.issubdtype(expected.dtype, np.floating):
+    if not _can_be_missing(expected):
         _refused(lambda: tolerant.fit(structures), ValueError, 'on_invalid="nan" for features that have no NaN')
         return
     tolerant.fit(structures)
@@ -395,7 +406,8 @@ def check_invalid_nan(estimator, structures, invalid=_INVALID):
         features = _dense(tolerant.transform(X))
         told = [str(w.message) for w in caught if issubclass(w.category, InvalidRowsWarning)]
     assert len(features) == len(X), f"{len(X)} structures became {len(features)} rows"
-    assert np.isnan(features[rows]).all(), "an invalid row is not a row of NaN"
+    missing = [row is None for row in features[rows]] if _are_objects(features) else np.isnan(features[rows])
+    assert np.all(missing), "an invalid row is not a row of NaN, or None instead of an object"
     _assert_rows(expected, np.delete(features, rows, axis=0), "invalid rows change the rows of others")
     assert len(told) == 1, f"there are {len(told)} InvalidRowsWarnings, not one"
     headline = told[0].partition("\n")[0]
@@ -427,7 +439,7 @@ def check_cache(estimator, structures, invalid=_INVALID):
             rows, n_computed = _counting(copy.transform, structures)
             _assert_rows(expected, rows, f"with a full cache {what} gives other rows")
             assert n_computed == 0, f"{what} computes {n_computed} rows that are in the cache"
-        if "on_invalid" in cached.get_params(deep=False) and np.issubdtype(expected.dtype, np.floating):
+        if "on_invalid" in cached.get_params(deep=False) and _can_be_missing(expected):
             check_invalid_nan(cached, structures, invalid)
             check_invalid_nan(cached, structures, invalid)  # a bad row is bad the second time too
 
@@ -458,12 +470,47 @@ def _transform(estimator, X):
 
 
 def _dense(features):
-    return features.toarray() if issparse(features) else np.asarray(features)
+    if issparse(features):
+        return features.toarray()
+    rows = np.asarray(features)
+    return rows.ravel() if rows.dtype == object and rows.shape[1:] == (1,) else rows  # objects of a DataFrame
+
+
+def _are_objects(rows):
+    return isinstance(rows, np.ndarray) and rows.ndim == 1 and rows.dtype == object
+
+
+def _can_be_missing(rows):
+    return _are_objects(rows) or np.issubdtype(rows.dtype, np.floating)
+
+
+def _numbers(row):
+    """All numbers of an object in one array, in the order of their names."""
+    values = sorted(row.to_dict().items())
+    return np.concatenate([np.asarray(value, dtype=np.float64).ravel() for _, value in values])
+
+
+def _same_object(expected, actual):
+    if expected is None or actual is None:
+        return expected is actual
+    shapes = [{name: np.shape(value) for name, value in row.to_dict().items()} for row in (expected, actual)]
+    return shapes[0] == shapes[1] and np.allclose(_numbers(expected), _numbers(actual), rtol=1e-5, atol=1e-6)
+
+
+def _summaries(rows):
+    """Turn objects into rows of a few numbers, for a head that takes nothing else."""
+    numbers = [_numbers(row) for row in _dense(rows)]
+    return np.array([[len(x), x.sum(), np.abs(x).sum()] for x in numbers])
 
 
 def _assert_rows(expected, actual, message):
     """Equal up to the rounding of float32, which may depend on the size of a batch in a network."""
     expected, actual = _dense(expected), _dense(actual)
+    if _are_objects(expected):
+        assert len(expected) == len(actual), f"{message}: {len(actual)} rows, not {len(expected)}"
+        differ = [i for i, pair in enumerate(zip(expected, actual, strict=True)) if not _same_object(*pair)]
+        assert not differ, f"{message}: rows {differ[:10]}"
+        return
     assert expected.shape == actual.shape, f"{message}: shape {actual.shape}, not {expected.shape}"
     scale = np.abs(expected[np.isfinite(expected)]).max(initial=1.0)
     equal = np.isclose(actual, expected, rtol=1e-5, atol=1e-6 * scale, equal_nan=True).all(axis=1)

@@ -169,6 +169,6 @@ def _data(mol, atoms, images):
     return Data(
         z=torch.tensor([mol.GetAtomWithIdx(i).GetAtomicNum() for i in number]),
         x=torch.from_numpy(np.array([atom_features(mol.GetAtomWithIdx(i)) for i in number], dtype=np.float32)),
-        edge_index=torch.from_numpy(edge_index[:, order]),
+        edge_index=torch.from_numpy(np.ascontiguousarray(edge_index[:, order])),
         edge_attr=torch.from_numpy(edge_attr[order]),
     )
