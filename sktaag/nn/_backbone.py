@@ -96,6 +96,35 @@ class Backbone(nn.Module, ABC):
         """Compute the layer tokens, as `tokens`."""
         return self.tokens(batch)
 
+    def edges(self, batch: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Compute the edges within the cutoff.
+
+        Parameters
+        ----------
+        batch : torch_geometric.data.Batch or Data
+            As for `tokens`; the graphs may have been made for a wider network.
+
+        Returns
+        -------
+        edge_index : Tensor of shape (2, E)
+            Neighbour above centre.
+        vector : Tensor of shape (E, 3)
+            From the centre to the neighbour's image, in Å, in the dtype of the parameters.
+        length : Tensor of shape (E,)
+            Its norm in Å.
+        shift : Tensor of shape (E, 3)
+            Shift of the neighbour's image in Å.
+        """
+        assert self.cutoff is not None
+        vector, length = edge_vectors(batch)
+        near = length <= self.cutoff
+        return (
+            batch.edge_index[:, near],
+            vector[near].to(self.dtype),
+            length[near].to(self.dtype),
+            batch.edge_shift[near].to(self.dtype),
+        )
+
     def head(self, n_targets: int = 1) -> nn.Module:
         """Build a readout of one atom's state, (n_atoms, n_features) -> (n_atoms, n_targets).
 
@@ -152,18 +181,6 @@ class Backbone(nn.Module, ABC):
     def device(self) -> torch.device:
         """Device of the parameters."""
         return next(self.parameters()).device
-
-    def _edges(self, batch: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Edges within the cutoff: indices (2, E), and vectors, lengths and shifts in the dtype of the parameters."""
-        assert self.cutoff is not None
-        vector, length = edge_vectors(batch)
-        near = length <= self.cutoff  # the graph may have been made for a wider network
-        return (
-            batch.edge_index[:, near],
-            vector[near].to(self.dtype),
-            length[near].to(self.dtype),
-            batch.edge_shift[near].to(self.dtype),
-        )
 
 
 def edge_vectors(batch: Any) -> tuple[Tensor, Tensor]:

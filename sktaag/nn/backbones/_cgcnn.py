@@ -136,7 +136,7 @@ class CGCNN(Backbone):
 
     def tokens(self, batch: Any) -> Tensor:
         """Compute the states after the embedding and after each convolution, (n_atoms, n_layers + 1, n_features)."""
-        edge_index, _, length, _ = self._edges(batch)
+        edge_index, _, length, _ = self.edges(batch)
         nearest = self._nearest(edge_index, length, batch.z)
         edge_index, length = edge_index[:, nearest], length[nearest]
         width = self.centers[1] - self.centers[0]

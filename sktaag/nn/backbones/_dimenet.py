@@ -98,7 +98,7 @@ class DimeNetPlusPlus(Backbone):
     def tokens(self, batch: Any) -> Tensor:
         """Compute what the output blocks give, (n_atoms, n_layers + 1, n_features)."""
         n_atoms = len(batch.z)
-        edge_index, vector, length, shift = self._edges(batch)
+        edge_index, vector, length, shift = self.edges(batch)
         neighbour, centre = edge_index
         kj, ji = triplets(edge_index, shift, n_atoms)
         # atan2(sine, cosine); the bare norm of a cross product has no second derivative where three atoms are in line

@@ -128,7 +128,7 @@ class SchNet(Backbone):
 
     def tokens(self, batch: Any) -> Tensor:
         """Compute the states after the embedding and after each block, (n_atoms, n_layers + 1, n_features)."""
-        edge_index, _, length, _ = self._edges(batch)
+        edge_index, _, length, _ = self.edges(batch)
         filters = self.distance_expansion(length)  # (E, n_gaussians)
         states = [self.embedding(batch.z)]
         for interaction in self.interactions:

@@ -82,7 +82,7 @@ class ViSNet(Backbone):
 
         As in the original, each atom also has an edge of length zero to itself.
         """
-        edge_index, vector, length, _ = self._edges(batch)
+        edge_index, vector, length, _ = self.edges(batch)
         scalars = self._embed(batch.z, edge_index, length)
 
         loops = torch.arange(len(batch.z), device=vector.device).expand(2, -1)
