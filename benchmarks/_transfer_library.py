@@ -5,26 +5,26 @@ import sys
 import time
 
 from _transfer_tasks import SOURCES, descriptor, names, training_rows
-from joblib import Memory
 from sklearn.metrics import mean_absolute_error, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
 from sktaag.sources import ModelLibrary, PyramidRegressor
 
-SHAPES = ((256, 128, 64), (200, 60), (384, 160, 80, 40))  # another one for each seed
+MIN_ROWS = 80
+SHAPES = ((160, 64), (128, 64, 32), (256, 96))  # another one for each seed
 
 
-def network(seed):
+def network(seed, n_rows):
     """Return an unfitted pyramid; another seed has another shape."""
     return PyramidRegressor(
         SHAPES[seed % len(SHAPES)],
-        dropout=0.1,
+        dropout=0.05,
         criterion="huber",
-        lr=0.002,
-        batch_size=128,
+        lr=0.003,
+        batch_size=32 if n_rows < 2000 else 128,
         max_epochs=60,
-        patience=10,
+        patience=15,
         random_state=seed,
     )
 
@@ -53,8 +53,7 @@ def source_library(cache, tasks, *, tables=None, n_seeds=1, max_rows=6000):
     cards : dict of list of dict
         Their cards: rows, scores on held-out rows, time.
     """
-    memory = Memory(cache / "tables", verbose=0)
-    without = {name for task in tasks for name in memory.cache(names)(task.X)}
+    without = {name for task in tasks for name in names(task.X, cache)}
     group = hashlib.sha256("\n".join([*sorted(without), str(max_rows)]).encode()).hexdigest()[:12]
     library = ModelLibrary(cache / "library")
     known = {(model.property, model.name): model.id for model in library.search(name=f"{group}-*").itertuples()}
@@ -62,19 +61,22 @@ def source_library(cache, tasks, *, tables=None, n_seeds=1, max_rows=6000):
     for property in tables or SOURCES:
         missing = [seed for seed in range(n_seeds) if (property, f"{group}-{seed}") not in known]
         if missing:
-            X, y, n_left_out = training_rows(SOURCES[property], without, memory, max_rows=max_rows)
-            for seed in missing:
+            X, y, unit, n_left_out = training_rows(SOURCES[property], without, cache, max_rows=max_rows)
+            for seed in missing if len(X) >= MIN_ROWS else []:
                 name = f"{group}-{seed}"
-                known[property, name] = _train(library, property, name, seed, X, y, n_left_out, cache)
+                known[property, name] = _train(library, property, name, seed, X, y, unit, n_left_out, cache)
+            if len(X) < MIN_ROWS:
+                print(f"{property}: {len(X)} rows are left, too few", file=sys.stderr, flush=True)
+                continue
         ids = [known[property, f"{group}-{seed}"] for seed in range(n_seeds)]
         sources[property] = [library.get(model_id) for model_id in ids]
         cards[property] = [library.card(model_id) for model_id in ids]
     return sources, cards
 
 
-def _train(library, property, name, seed, X, y, n_left_out, cache):
+def _train(library, property, name, seed, X, y, unit, n_left_out, cache):
     train, test = train_test_split(range(len(X)), test_size=0.1, random_state=seed)
-    source = make_pipeline(*(step for _, step in descriptor(cache / "descriptors").steps), network(seed))
+    source = make_pipeline(*(step for _, step in descriptor(cache / "descriptors").steps), network(seed, len(train)))
     start = time.perf_counter()
     source.fit(X[train], y[train])
     seconds = time.perf_counter() - start
@@ -86,6 +88,7 @@ def _train(library, property, name, seed, X, y, n_left_out, cache):
         property=property,
         material=SOURCES[property].material,
         descriptor="morgan, shares",
+        unit=unit,
         name=name,
         metrics=metrics,
         split=f"a tenth at random, seed {seed}; {n_left_out} structures of targets left out",

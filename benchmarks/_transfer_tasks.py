@@ -4,6 +4,7 @@ A target is a `Task`. A source table is a `SourceTable`; `training_rows` gives i
 targets. All structures are read as one unit joined to itself, so that it does not matter how a repeat unit is written.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,12 +15,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
 from sktaag import datasets
+from sktaag.cache import RowCache, content_key
 from sktaag.descriptors import Fingerprints
-from sktaag.structures import InvalidStructureError, MoleculeReader, canonical_smiles, to_mol
+from sktaag.structures import InvalidRowsWarning, canonical_smiles, to_mol
 
 
 def descriptor(cache=None):
-    """Counts of atom environments in the joined repeat unit as shares of all: for quantities that do not grow."""
+    """Return counts of atom environments in the joined repeat unit, as shares of all: made for intensive quantities."""
     fingerprints = Fingerprints("morgan", counts=True, size=2048, polymer="cyclic", sparse=True, cache=cache)
     return make_pipeline(fingerprints, Normalizer("l1"))
 
@@ -204,13 +206,25 @@ SOURCES = {
 }
 
 
-def linear_rows(X):
-    """Which structures are molecules or repeat units whose two ends can be joined."""
-    read = MoleculeReader(polymer="cyclic").read_all(X)
-    return np.array([not isinstance(mol, InvalidStructureError) for mol in read], dtype=bool)
+def linear_rows(X, cache):
+    """Say which structures are molecules, or repeat units whose two ends can be joined."""
+    fingerprints = descriptor(cache)[0].set_params(on_invalid="nan", sparse=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InvalidRowsWarning)
+        return np.isfinite(fingerprints.fit_transform(X)[:, 0])
 
 
-def training_rows(table, without, memory, *, max_rows=6000, seed=0):
+def names(X, cache):
+    """Name every structure, whatever its stereo labels and wherever its repeat unit begins."""
+
+    def compute(missing):
+        return [name.encode() for name in canonical_smiles(missing, stereo=False)]
+
+    rows = RowCache(cache / "names", "names").rows([content_key(structure) for structure in X], list(X), compute)
+    return np.array([row.decode() for row in rows], dtype=object)
+
+
+def training_rows(table, without, cache, *, max_rows=6000, seed=0):
     """Rows of a source table that no target shares, at most `max_rows` of them, drawn at random.
 
     Parameters
@@ -218,92 +232,104 @@ def training_rows(table, without, memory, *, max_rows=6000, seed=0):
     table : SourceTable
     without : set of str
         Names of the structures of all targets, as `names` gives them.
-    memory : joblib.Memory
-        Keeps what is read of each table.
+    cache : pathlib.Path
+        Folder that keeps descriptors and names.
     max_rows, seed : int
 
     Returns
     -------
     X, y : ndarray of shape (n,)
+    unit : str
     n_left_out : int
         Rows that a target shares.
     """
-    X, y, _ = memory.cache(_read, ignore=["table"])(table, _identity(table), max_rows, seed)
-    shared = np.isin(memory.cache(names)(X), sorted(without))
-    return X[~shared], y[~shared], int(shared.sum())
-
-
-def names(X):
-    """Name every structure, whatever its stereo labels and wherever its repeat unit begins."""
-    return canonical_smiles(X, stereo=False)
-
-
-def _identity(table):
-    call = table.fetch
-    if isinstance(call, partial):
-        return call.func.__name__, call.args, sorted(call.keywords.items()), table.scale, table.column
-    return call.__name__, table.scale, table.column
-
-
-def _read(table, identity, max_rows, seed):
     X, y, unit = table.rows()
-    order = np.random.RandomState(seed).permutation(len(X))[: int(1.1 * max_rows)]
-    order = np.sort(order[linear_rows(X[order])][:max_rows])
-    return X[order], y[order], unit
+    drawn = np.sort(np.random.RandomState(seed).permutation(len(X))[:max_rows])
+    drawn = drawn[linear_rows(X[drawn], cache)]
+    X, y = X[drawn], y[drawn]
+    shared = np.isin(names(X, cache).astype(str), np.array(sorted(without), dtype=str))
+    return X[~shared], y[~shared], unit, int(shared.sum())
 
 
 # ---------------------------------------------------------------- targets
 
 
-def _task(name, bunch, without=(), *, column=None, log=False, keep=None, pool=None, seed=0):
-    """Make a Task of a Bunch: one column, without gaps, one row a structure, `pool` rows drawn at random."""
+@dataclass(frozen=True)
+class TargetTable:
+    """Where a `Task` comes from.
+
+    Parameters
+    ----------
+    fetch : callable
+        Returns a Bunch.
+    column : str or None
+        Which of several targets.
+    log : bool
+        Whether the target is the natural logarithm.
+    limits : tuple of float
+        Values between these are kept.
+    pool : int or None
+        Rows drawn at random; None is all.
+    without : tuple of str
+        As that of `Task`.
+    """
+
+    fetch: Callable
+    column: str | None = None
+    log: bool = False
+    limits: tuple[float, float] = (-np.inf, np.inf)
+    pool: int | None = None
+    without: tuple[str, ...] = ()
+
+
+def load_task(name, cache, seed=0):
+    """Read one target: one row a structure, without gaps."""
+    table = TARGETS[name]
+    bunch = table.fetch()
+    i = list(bunch.target_names).index(table.column) if table.column else 0
     y = np.asarray(bunch.target, dtype=float)
-    i = list(bunch.target_names).index(column) if column else 0
     y = y[:, i] if y.ndim == 2 else y
-    X = np.asarray(bunch.data, dtype=object)
-    kept = np.isfinite(y) if keep is None else np.isfinite(y) & keep(y)
+    X, kept = np.asarray(bunch.data, dtype=object), (y > table.limits[0]) & (y < table.limits[1])
     X, y = X[kept], y[kept]
-    order = np.arange(len(X)) if pool is None else np.sort(np.random.RandomState(seed).permutation(len(X))[:pool])
-    order = order[linear_rows(X[order])]
-    order = order[np.sort(np.unique(names(X[order]), return_index=True)[1])]
-    unit = bunch.target_units[i]
-    return Task(name, X[order], np.log(y[order]) if log else y[order], f"ln({unit})" if log else unit, tuple(without))
+    drawn = np.sort(np.random.RandomState(seed).permutation(len(X))[: table.pool])
+    drawn = drawn[linear_rows(X[drawn], cache)]
+    drawn = drawn[np.sort(np.unique(names(X[drawn], cache).astype(str), return_index=True)[1])]
+    X, y, unit = X[drawn], y[drawn], bunch.target_units[i]
+    return (
+        Task(name, X, np.log(y), f"ln({unit})", table.without) if table.log else Task(name, X, y, unit, table.without)
+    )
 
 
-TASKS = {
-    "heat capacity": lambda: _task("heat capacity", datasets.fetch_polymer_heat_capacity("exp")),
-    "refractive index": lambda: _task("refractive index", datasets.fetch_polymer_refractive_index("exp")),
-    "thermal conductivity": lambda: _task(
-        "thermal conductivity",
-        datasets.fetch_polymer_thermal_conductivity("exp"),
+RADONPY = tuple(name for name, table in SOURCES.items() if table.fetch is datasets.fetch_radonpy)
+TARGETS = {
+    "heat capacity": TargetTable(partial(datasets.fetch_polymer_heat_capacity, "exp")),
+    "refractive index": TargetTable(partial(datasets.fetch_polymer_refractive_index, "exp")),
+    "thermal conductivity": TargetTable(
+        partial(datasets.fetch_polymer_thermal_conductivity, "exp"),
         log=True,
-        keep=lambda y: (y > 0.08) & (y < 0.36),  # conducting polymers and single crystals are something else
+        limits=(0.08, 0.36),  # conducting polymers and single crystals are something else
     ),
-    "density": lambda: _task("density", datasets.fetch_polymer_density("exp"), ["density, measured"], pool=300),
-    "glass transition": lambda: _task(
-        "glass transition",
-        datasets.fetch_polymer_tg("bicerano"),
-        ["glass transition, measured"],
+    "thermal conductivity, all entries": TargetTable(
+        partial(datasets.fetch_polymer_thermal_conductivity, "exp"), log=True
     ),
-    "oxygen permeability": lambda: _task(
-        "oxygen permeability",
-        datasets.fetch_polyverse("gas_transport"),
-        ["oxygen permeability, measured"],
+    "thermal conductivity, RadonPy": TargetTable(
+        datasets.fetch_radonpy, column="thermal_conductivity", without=RADONPY
+    ),
+    "density": TargetTable(partial(datasets.fetch_polymer_density, "exp"), pool=300, without=("density, measured",)),
+    "glass transition": TargetTable(
+        partial(datasets.fetch_polymer_tg, "bicerano"), without=("glass transition, measured",)
+    ),
+    "oxygen permeability": TargetTable(
+        partial(datasets.fetch_polyverse, "gas_transport"),
         column="p_exp_O2",
         pool=300,
+        without=("oxygen permeability, measured",),
     ),
-    "hydration energy": lambda: _task(
-        "hydration energy", datasets.fetch_freesolv("database"), column="hydration_exp", pool=300
+    "hydration energy": TargetTable(partial(datasets.fetch_freesolv, "database"), column="hydration_exp", pool=300),
+    "permittivity of liquids": TargetTable(
+        datasets.load_permittivities, log=True, pool=300, without=("permittivity, liquids",)
     ),
-    "permittivity of liquids": lambda: _task(
-        "permittivity of liquids", datasets.load_permittivities(), ["permittivity, liquids"], log=True, pool=300
-    ),
-    "surface tension of liquids": lambda: _task(
-        "surface tension of liquids", datasets.load_surface_tensions(), ["surface tension, molecules"], pool=300
-    ),
-    "thermal conductivity, RadonPy": lambda: _task(
-        "thermal conductivity, RadonPy",
-        datasets.fetch_radonpy(target="thermal_conductivity"),
-        [name for name, table in SOURCES.items() if table.fetch is datasets.fetch_radonpy],
+    "surface tension of liquids": TargetTable(
+        datasets.load_surface_tensions, pool=300, without=("surface tension, molecules",)
     ),
 }
