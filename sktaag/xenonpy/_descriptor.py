@@ -28,7 +28,7 @@ class Descriptor(TransformerMixin, BaseEstimator):
     def _describe(self, column):
         """Return the rows, an array of shape (n, n_columns), and a list of (row, value, reason)."""
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, **column):
         """Check the parameters and the form of X; nothing is learned.
 
         Parameters
@@ -37,6 +37,8 @@ class Descriptor(TransformerMixin, BaseEstimator):
             As for `transform`.
         y : None
             Ignored.
+        **column : str
+            As for `transform`, which then takes the same column.
 
         Returns
         -------
@@ -44,11 +46,12 @@ class Descriptor(TransformerMixin, BaseEstimator):
         """
         check_on_errors(self.on_errors)
         self._labels()
-        self._structures(X)
+        self._renamed = self._column_name(column)
+        self._structures(X, self._renamed)
         self.n_features_in_ = 1
         return self
 
-    def transform(self, X):
+    def transform(self, X, **column):
         """Compute one row for each structure.
 
         Parameters
@@ -56,6 +59,8 @@ class Descriptor(TransformerMixin, BaseEstimator):
         X : column of shape (n_samples,) or DataFrame
             List, tuple, array, Series or one-column DataFrame of structures. Of a larger DataFrame, the column that
             has XenonPy's name for it is taken.
+        **column : str
+            Another name of the column, by XenonPy's: ``composition="formula"``, ``structure="cell"``, ``mol="SMILES"``.
 
         Returns
         -------
@@ -64,9 +69,8 @@ class Descriptor(TransformerMixin, BaseEstimator):
         """
         check_on_errors(self.on_errors)
         labels = self._labels()
-        X = self._structures(X)
-        column = as_column(X)
-        features, rows = self._describe(column)
+        X = self._structures(X, self._column_name(column) or getattr(self, "_renamed", None))
+        features, rows = self._describe(as_column(X))
         features = handle_errors(features, rows, self.on_errors)
         return pd.DataFrame(features, index=X.index if hasattr(X, "iloc") else None, columns=labels)
 
@@ -89,14 +93,24 @@ class Descriptor(TransformerMixin, BaseEstimator):
         """The column names as a list, as in XenonPy."""
         return self._labels()
 
-    def _structures(self, X):
+    def _column_name(self, column):
+        """Return the name that a keyword gives the column, if there is one."""
+        unknown = [key for key in column if key != self._column]
+        if unknown:
+            raise TypeError(
+                f"{type(self).__name__} knows the keyword {self._column}=, the name of a column of X, not {unknown[0]}="
+            )
+        return column.get(self._column)
+
+    def _structures(self, X, renamed):
         """Pick the column of structures of a DataFrame."""
-        name = getattr(self, "target_col", None)
         columns = list(getattr(X, "columns", ()))
-        name = self._column if self._column in columns else name
+        name = self._column if self._column in columns else getattr(self, "target_col", None)
+        name = name if renamed is None else renamed
         if name is not None and columns:
             if name not in columns:
-                raise ValueError(f"X has no column {name!r}, which target_col names; it has {reprlib.repr(columns)}.")
+                by = "target_col" if renamed is None else f"{self._column}="
+                raise ValueError(f"X has no column {name!r}, which {by} names; it has {reprlib.repr(columns)}.")
             X = X[name]
         as_column(X)
         return X

@@ -5,37 +5,26 @@ from pathlib import Path
 
 import pandas as pd
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 
 from sktaag.sources import ModelLibrary
+from sktaag.xenonpy._adopted_network import adopted_network
 from sktaag.xenonpy._bare_network import bare_network
 from sktaag.xenonpy._checker import Checker
+from sktaag.xenonpy._mdl_queries import COLUMNS, METRICS, Query, as_list, model_query, name_query
 
-_COLUMNS = {  # XenonPy's field: ours
-    "id": "id",
-    "modelset": "dataset",
-    "property": "property",
-    "descriptor": "descriptor",
-    "method": "model",
-    "meanAbsError": "mae",
-    "rootMeanSquareError": "rmse",
-    "r2": "r2",
-    "accuracy": "accuracy",
-}
-_METRICS = {  # XenonPy's field: the name in `regression_metrics`; these stand on the cards alone
-    "meanSquareError": "mse",
-    "maxAbsError": "max_ae",
-    "pearsonCorr": "pearsonr",
-    "spearmanCorr": "spearmanr",
-    "pValue": "p_value",
-}
-_FLAGS = ("isRegression", "transferred")
+_MODELSETS = ("id", "name", "describe", "deprecated", "private", "count")
+_PROPERTIES = ("name", "fullName", "symbol", "unit", "describe", "count")
+_NAMES = ("name", "fullName", "describe", "count")  # of descriptors and methods
+_KEPT = ("material", "license", "unit", "name", "split", "parent")  # of what `upload_model` is told
 
 
 class MDL(BaseEstimator):
     """XenonPy's model library by its own calls, searching a `sktaag.sources.ModelLibrary` on your disk.
 
     XenonPy's server is offline. ``mdl(...)`` makes a query, ``query(...)`` runs it, ``mdl.pull(...)`` writes networks
-    to folders that `Checker` and `Trainer.from_checker` open.
+    to folders that `Checker` and `Trainer.from_checker` open, ``mdl.upload_model(...)`` adds such a folder to the
+    library.
 
     Parameters
     ----------
@@ -53,8 +42,10 @@ class MDL(BaseEstimator):
 
     Notes
     -----
-    XenonPy's model set is the card's dataset, its method the class of the model. There is no uploading here, and
-    nothing of what XenonPy lists besides models.
+    XenonPy's model set is the card's dataset, its method the class of the model. Ids are those of the library, texts.
+    Of the other fields that XenonPy has, those of which the cards say nothing are None. All models here are of the
+    language "python", none is deprecated or failed. Not there: ``create_...`` and ``update_...``, for cards are written
+    when a model is added; ``get_supplementary``, for predictions are not kept; ``api_key``.
 
     Examples
     --------
@@ -83,8 +74,11 @@ class MDL(BaseEstimator):
         property_has=None,
         descriptor_has=None,
         method_has=None,
+        lang_has=None,
         regression=None,
         transferred=None,
+        deprecated=None,
+        succeed=None,
     ):
         """Make a query.
 
@@ -93,12 +87,14 @@ class MDL(BaseEstimator):
         *query : str
             Texts that must all occur, whatever their case, in the model set, property, descriptor, method, material or
             name of a model.
-        modelset_has, property_has, descriptor_has, method_has : str, list of str or None, default=None
+        modelset_has, property_has, descriptor_has, method_has, lang_has : str, list of str or None, default=None
             Parts of these names; of a list, one must occur.
         regression : bool or None, default=None
             Regression or classification models alone.
         transferred : bool or None, default=None
             Models that were trained from another one, or those that were not.
+        deprecated, succeed : bool or None, default=None
+            No model here is deprecated, and all have succeeded.
 
         Returns
         -------
@@ -106,19 +102,158 @@ class MDL(BaseEstimator):
             ``query("id", "property", ...)`` returns these fields as a DataFrame, best models first; ``query()`` returns
             all fields, ``query.queryable`` names them.
         """
+        parts = {"modelset": modelset_has, "property": property_has, "descriptor": descriptor_has, "method": method_has}
         filters = {
-            _COLUMNS[name]: [f"*{part}*" for part in ([parts] if isinstance(parts, str) else parts)]
-            for name, parts in (
-                ("modelset", modelset_has),
-                ("property", property_has),
-                ("descriptor", descriptor_has),
-                ("method", method_has),
-            )
-            if parts is not None
+            COLUMNS[name]: [f"*{part}*" for part in as_list(texts)]
+            for name, texts in parts.items()
+            if texts is not None
         }
         if regression is not None:
             filters["task"] = "regression" if regression else "classification"
-        return _Query(self._library(), query, filters, transferred)
+        same = {"lang": lang_has, "deprecated": deprecated, "succeed": succeed}
+        same = {name: asked for name, asked in same.items() if asked is not None}
+        return model_query(self._library(), query, filters, transferred, same)
+
+    def list_models_with_property(self, name):
+        """Make a query of the models of a property, by its whole name."""
+        return model_query(self._library(), filters={"property": name})
+
+    def list_models_with_modelset(self, name):
+        """Make a query of the models of a model set, by its whole name."""
+        return model_query(self._library(), filters={"dataset": name})
+
+    def list_models_with_descriptor(self, name):
+        """Make a query of the models of a descriptor, by its whole name."""
+        return model_query(self._library(), filters={"descriptor": name})
+
+    def list_models_with_method(self, name):
+        """Make a query of the models of a method, by its whole name."""
+        return model_query(self._library(), filters={"model": name})
+
+    def get_model_detail(self, model_id):
+        """Make a query of one model."""
+        return self.get_model_details([model_id])
+
+    def get_model_details(self, model_ids):
+        """Make a query of some models, by their ids."""
+        return model_query(self._library(), filters={"id": _ids(model_ids)})
+
+    def list_modelsets(self):
+        """Make a query of all model sets."""
+        return self.query_modelsets()
+
+    def query_modelsets(self, query=None, *, name_has=None):
+        """Make a query of model sets, by a part of their name."""
+        return name_query(self._library(), "dataset", _MODELSETS, as_list(query) + as_list(name_has))
+
+    def get_modelset_detail(self, modelset_id):
+        """Make a query of one model set, by its name."""
+        return name_query(self._library(), "dataset", _MODELSETS, name=modelset_id)
+
+    def list_properties(self):
+        """Make a query of all properties."""
+        return self.query_properties()
+
+    def query_properties(self, query=None, *, name_has=None):
+        """Make a query of properties, by a part of their name."""
+        return name_query(self._library(), "property", _PROPERTIES, as_list(query) + as_list(name_has))
+
+    def get_property_detail(self, name):
+        """Make a query of one property, by its name."""
+        return name_query(self._library(), "property", _PROPERTIES, name=name)
+
+    def list_descriptors(self):
+        """Make a query of all descriptors."""
+        return self.query_descriptors()
+
+    def query_descriptors(self, query=None, *, name_has=None):
+        """Make a query of descriptors, by a part of their name."""
+        return name_query(self._library(), "descriptor", _NAMES, as_list(query) + as_list(name_has))
+
+    def get_descriptor_detail(self, name):
+        """Make a query of one descriptor, by its name."""
+        return name_query(self._library(), "descriptor", _NAMES, name=name)
+
+    def list_methods(self):
+        """Make a query of all methods."""
+        return self.query_methods()
+
+    def query_methods(self, query=None, *, name_has=None):
+        """Make a query of methods, by a part of their name."""
+        return name_query(self._library(), "model", _NAMES, as_list(query) + as_list(name_has))
+
+    def get_method_detail(self, name):
+        """Make a query of one method, by its name."""
+        return name_query(self._library(), "model", _NAMES, name=name)
+
+    def get_training_info(self, model_id):
+        """Make a query, without fields, of the losses of the training: a DataFrame with one row for each epoch."""
+
+        def run(fields):
+            source = self._library().get(model_id)
+            network = source[-1] if isinstance(source, Pipeline) else source
+            return pd.DataFrame(getattr(network, "history_", []))
+
+        return Query((), run)
+
+    def get_training_env(self, model_id):
+        """Make a query, without fields, of the versions of the libraries at the training: a dict."""
+        return Query((), lambda fields: self._library().card(model_id)["versions"])
+
+    def get_model_urls(self, *model_ids):
+        """Make a query of where models are: ``url`` is what `sktaag.sources.load_source` takes."""
+        ids = [model_id for value in model_ids for model_id in _ids(value)]
+
+        def run(fields):
+            library = self._library()
+            missing = [model_id for model_id in ids if model_id not in library]
+            if missing:
+                raise KeyError(f"{library.path} has no model {', '.join(missing)}.")
+            rows = pd.DataFrame({"id": ids, "etag": ids, "url": [f"{library.path}#{model_id}" for model_id in ids]})
+            return rows[list(fields)]
+
+        return Query(("id", "etag", "url"), run)
+
+    def upload_model(self, *, modelset_id, describe):
+        """Make a call that adds a model folder of XenonPy's to the library.
+
+        Parameters
+        ----------
+        modelset_id : str
+            Name of the model set.
+        describe : dict
+            At least ``property``; also ``descriptor``, ``material``, ``license``, ``unit``, ``name``, ``split``,
+            ``parent`` and metrics on held-out data by XenonPy's names (``meanAbsError``, ``r2``, ...).
+
+        Returns
+        -------
+        upload : callable
+            ``upload(file=folder)`` adds the network in the folder, which `Checker` reads without running code, and
+            returns a DataFrame with its id. The network must be a `SequentialLinear` with one output. What stands
+            before it, the descriptor, is not in such a folder: only its name is kept.
+
+        Raises
+        ------
+        ValueError
+            In the call, if a key of `describe` is not known or the network cannot be kept.
+        """
+        names = {field: ours for field, ours in COLUMNS.items() if ours in ("mae", "rmse", "r2", "accuracy")} | METRICS
+        known = ("property", "descriptor", *_KEPT, *names)
+        unknown = [key for key in describe if key not in known]
+        if unknown:
+            raise ValueError(f"describe has {', '.join(unknown)}; it may have {', '.join(known)}.")
+        metrics = {names[key]: value for key, value in describe.items() if key in names}
+        texts = {key: value for key, value in describe.items() if key not in names}
+
+        def upload(*, file):
+            model = Checker(file).model
+            if model is None:
+                raise ValueError(f"{file} has no network; give a folder that XenonPy or Persist wrote.")
+            source = adopted_network(model)
+            model_id = self._library().add(source, dataset=modelset_id, metrics=metrics, **{"property": ""} | texts)
+            return pd.DataFrame({"id": [model_id]})
+
+        return upload
 
     def pull(self, *model_ids, save_to="."):
         """Write networks to model folders as XenonPy has them.
@@ -171,43 +306,7 @@ class MDL(BaseEstimator):
         return ModelLibrary(path)
 
 
-class _Query:
-    queryable = (*_COLUMNS, *_FLAGS, *_METRICS)
-
-    def __init__(self, library, texts, filters, transferred):
-        self._library = library
-        self._texts = texts
-        self._filters = filters
-        self._transferred = transferred
-        self.results = None
-
-    def __call__(self, *fields):
-        unknown = [field for field in fields if field not in self.queryable]
-        if unknown:
-            raise ValueError(f"There are no fields {', '.join(unknown)}; there are {', '.join(self.queryable)}.")
-        models = self._library.search(**self._filters)
-        searched = models[["dataset", "property", "descriptor", "model", "material", "name"]].astype(object)
-        joined = searched.fillna("").agg("\n".join, axis=1).str.lower() if len(models) else pd.Series(dtype=str)
-        for text in self._texts:
-            kept = joined.str.contains(text.lower(), regex=False)
-            models, joined = models[kept], joined[kept]
-        if self._transferred is not None:
-            models = models[models["parent"].notna() == self._transferred]
-        fields = fields or self.queryable
-        self.results = pd.DataFrame({field: self._field(models, field) for field in fields}, index=models.index)
-        self.results = self.results.reset_index(drop=True)
-        return self.results
-
-    def _field(self, models, field):
-        if field in _COLUMNS:
-            return models[_COLUMNS[field]]
-        if field in _FLAGS:
-            return models["task"] == "regression" if field == "isRegression" else models["parent"].notna()
-        metrics = [self._library.card(model_id)["metrics"] for model_id in models["id"]]
-        return [card.get(field, card.get(_METRICS[field], float("nan"))) for card in metrics]
-
-
 def _ids(value):
     if isinstance(value, pd.DataFrame):
         value = value["id"]
-    return value.tolist() if isinstance(value, pd.Series) else [value]
+    return [value] if isinstance(value, str) else list(value)

@@ -71,6 +71,26 @@ def test_r7_equals_xenonpy(table, form):
         assert rows.index.tolist() == (index if hasattr(X, "index") and not isinstance(X, list) else list(range(8)))
 
 
+def test_a_column_by_another_name(table):
+    class Theirs(original.base.BaseDescriptor):
+        def __init__(self):
+            super().__init__(featurizers="all", on_errors="nan")
+            self.composition = original.WeightedAverage(elemental_info=table, n_jobs=1)
+
+    formulas = [Composition(formula).get_el_amt_dict() for formula in FORMULAS]
+    frame = pd.DataFrame({"composition": formulas[::-1], "other": formulas}, index=range(5, 5 + len(formulas)))
+    ours = Compositions(elemental_info=table, featurizers="WeightedAverage")
+    for X in (frame, frame[["other"]]):
+        expected = Theirs().fit(X, composition="other").transform(X)  # in their transform the name is a TypeError
+        for rows in (ours.transform(X, composition="other"), ours.fit_transform(X, composition="other")):
+            pd.testing.assert_frame_equal(rows, expected, check_exact=False, rtol=1e-9)
+    pd.testing.assert_frame_equal(clone(ours).transform(frame), ours.transform(frame, composition="composition"))
+    with pytest.raises(ValueError, match="no column 'third', which composition= names"):
+        ours.transform(frame, composition="third")
+    with pytest.raises(TypeError, match=r"Compositions knows the keyword composition=.*not mol="):
+        ours.transform(frame, mol="other")
+
+
 def test_r7_all_statistics_in_xenonpys_order(table):
     names = ["GeometricMean", "HarmonicMean", "MinPooling"]
     X = forms(None)["Series of dict"]
