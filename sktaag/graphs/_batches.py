@@ -20,6 +20,7 @@ def graph_batches(graphs, max_atoms, max_edges=None):
     indices : list of int
         Which of `graphs` are in the batch.
     batch : torch_geometric.data.Batch
+        Attributes that some graphs of a batch lack, such as an energy, are left out of it.
 
     Examples
     --------
@@ -37,10 +38,15 @@ def graph_batches(graphs, max_atoms, max_edges=None):
         full = n_atoms + graph.num_nodes > max_atoms
         full |= max_edges is not None and n_edges + graph.num_edges > max_edges
         if indices and full:
-            yield indices, Batch.from_data_list([graphs[k] for k in indices])
+            yield indices, _together([graphs[k] for k in indices])
             indices, n_atoms, n_edges = [], 0, 0
         indices.append(i)
         n_atoms += graph.num_nodes
         n_edges += graph.num_edges
     if indices:
-        yield indices, Batch.from_data_list([graphs[k] for k in indices])
+        yield indices, _together([graphs[k] for k in indices])
+
+
+def _together(graphs):
+    names = [set(graph.keys()) for graph in graphs]
+    return Batch.from_data_list(graphs, exclude_keys=list(set.union(*names) - set.intersection(*names)))

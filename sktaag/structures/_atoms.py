@@ -10,7 +10,7 @@ from sktaag.structures._conformer import embed
 from sktaag.structures._invalid import InvalidStructureError
 from sktaag.structures._reader import MoleculeReader
 
-_LARGEST_SEED = 2**31 - 1  # RDKit takes a C int
+_LARGEST_SEED = 2**32 - 1  # as numpy's
 _LAST_ELEMENT = 118
 
 
@@ -85,7 +85,8 @@ class AtomsReader:
         if atoms.pbc.any():
             if not np.isfinite(atoms.cell).all():
                 raise InvalidStructureError("has a cell that is not finite")
-            if not atoms.cell[atoms.pbc].any(axis=1).all() or atoms.cell.rank < atoms.cell.any(1).sum():
+            vectors = atoms.cell[atoms.cell.any(axis=1)]
+            if not atoms.cell[atoms.pbc].any(axis=1).all() or np.linalg.matrix_rank(vectors) < len(vectors):
                 raise InvalidStructureError(
                     "is periodic in a cell of no volume: give it a cell, or set its pbc to False"
                 )
@@ -104,9 +105,6 @@ class AtomsReader:
         from ase import Atoms
 
         mol = self._molecules().read(structure)
-        dummy = next((atom.GetIdx() for atom in mol.GetAtoms() if atom.GetAtomicNum() == 0), None)
-        if dummy is not None:
-            raise InvalidStructureError(f"has atom {dummy} of atomic number 0, which is no element")
         if mol.GetNumConformers() and mol.GetConformer().Is3D():
             mol = Chem.AddHs(mol, addCoords=True)
             positions = mol.GetConformer().GetPositions()

@@ -51,13 +51,8 @@ def embed(mol, n_conformers, seed):
 
 
 def _best_conformer(mol, n_conformers, seed):
-    settings = rdDistGeom.ETKDGv3()
-    settings.randomSeed = seed
-    found = rdDistGeom.EmbedMultipleConfs(mol, n_conformers, settings)
-    if not found:
-        settings.useRandomCoords = True  # slower, and does for most of those that fail
-        found = rdDistGeom.EmbedMultipleConfs(mol, n_conformers, settings)
-    if not found:
+    seeds = np.random.RandomState(seed).randint(1, 2**31 - 1, n_conformers)
+    if not sum(_embed_one(mol, int(one)) for one in seeds):
         raise InvalidStructureError("has no 3D conformer that RDKit's ETKDG can find")
     if rdForceFieldHelpers.MMFFHasAllMoleculeParams(mol):
         results = rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(mol, maxIters=1000)
@@ -65,5 +60,17 @@ def _best_conformer(mol, n_conformers, seed):
         results = rdForceFieldHelpers.UFFOptimizeMoleculeConfs(mol, maxIters=1000)
     else:
         raise InvalidStructureError("has atoms for which neither MMFF94 nor UFF has parameters")
-    energies = [energy for _, energy in results]
-    return mol.GetConformer(list(found)[int(np.argmin(energies))]).GetPositions()
+    best = int(np.argmin([energy for _, energy in results]))
+    return list(mol.GetConformers())[best].GetPositions()
+
+
+def _embed_one(mol, seed):
+    """Add a conformer; return whether it could be made."""
+    # one at a time: RDKit multiplies a seed with the number of the conformer, and makes equal ones once that overflows
+    settings = rdDistGeom.ETKDGv3()
+    settings.clearConfs = False
+    settings.randomSeed = seed
+    if rdDistGeom.EmbedMolecule(mol, settings) >= 0:
+        return True
+    settings.useRandomCoords = True  # slower, and does for most of those that fail
+    return rdDistGeom.EmbedMolecule(mol, settings) >= 0
