@@ -49,7 +49,8 @@ def source_library(cache, tasks, *, tables=None, n_seeds=1, max_rows=6000):
 
     Returns
     -------
-    sources : dict of list of Pipeline
+    sources : dict of list of str
+        Names of networks in the library, as featurizers and searches take them.
     cards : dict of list of dict
         Their cards: rows, scores on held-out rows, time.
     """
@@ -69,7 +70,7 @@ def source_library(cache, tasks, *, tables=None, n_seeds=1, max_rows=6000):
                 print(f"{property}: {len(X)} rows are left, too few", file=sys.stderr, flush=True)
                 continue
         ids = [known[property, f"{group}-{seed}"] for seed in range(n_seeds)]
-        sources[property] = [library.get(model_id) for model_id in ids]
+        sources[property] = [f"{library.path}#{model_id}" for model_id in ids]
         cards[property] = [library.card(model_id) for model_id in ids]
     return sources, cards
 

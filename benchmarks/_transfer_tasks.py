@@ -20,9 +20,9 @@ from sktaag.descriptors import Fingerprints
 from sktaag.structures import InvalidRowsWarning, canonical_smiles, to_mol
 
 
-def descriptor(cache=None):
+def descriptor(cache=None, sparse=True):
     """Return counts of atom environments in the joined repeat unit, as shares of all: made for intensive quantities."""
-    fingerprints = Fingerprints("morgan", counts=True, size=2048, polymer="cyclic", sparse=True, cache=cache)
+    fingerprints = Fingerprints("morgan", counts=True, size=2048, polymer="cyclic", sparse=sparse, cache=cache)
     return make_pipeline(fingerprints, Normalizer("l1"))
 
 
@@ -208,7 +208,7 @@ SOURCES = {
 
 def linear_rows(X, cache):
     """Say which structures are molecules, or repeat units whose two ends can be joined."""
-    fingerprints = descriptor(cache)[0].set_params(on_invalid="nan", sparse=False)
+    fingerprints = descriptor(cache / "descriptors", sparse=False)[0].set_params(on_invalid="nan")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InvalidRowsWarning)
         return np.isfinite(fingerprints.fit_transform(X)[:, 0])

@@ -1,0 +1,165 @@
+"""Models of the benchmarks on transfer: direct ones, sources alone, the recipe, the guarded search.
+
+Frozen layers do not depend on y and see each row alone, so that those of all rows are computed once (`features`); their
+models take columns by number. The search takes structures, as a user would call it.
+"""
+
+import numpy as np
+from _transfer_tasks import descriptor
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor, VotingRegressor
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, Matern, WhiteKernel
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sktaag.transfer import FrozenFeaturizer, SourceSearchCV
+
+SCORING = "neg_mean_absolute_error"
+
+
+def inner_folds(seed):
+    """Return the folds of everything that chooses."""
+    return KFold(5, shuffle=True, random_state=seed)
+
+
+# ---------------------------------------------------------------- features
+
+
+def features(X, sources, cache):
+    """Compute descriptors and frozen layers of all rows, once.
+
+    Parameters
+    ----------
+    X : column of structures
+    sources : dict of list of sources
+        As `source_library` returns them.
+    cache : pathlib.Path
+
+    Returns
+    -------
+    matrix : ndarray of shape (n_samples, n_columns)
+    columns : dict of slice or ndarray
+        "descriptors"; "output" and "last layers" of all sources; ("last layer", property) of the first network of each.
+    """
+    described = descriptor(cache / "descriptors", sparse=False).fit_transform(X)
+    blocks, columns = [described[:, described.any(axis=0)]], {}
+    bundle = bundle_of(sources)
+    for name, layers in (("output", "output"), ("last layers", 1)):
+        featurizer = FrozenFeaturizer(bundle, layers, cache=cache / "layers")
+        blocks.append(featurizer.fit_transform(X))
+        columns[name] = np.arange(blocks[-1].shape[1])
+    names = featurizer.get_feature_names_out()
+    of_source = np.array([name.rpartition("__")[0] for name in names])
+    for property in sources:
+        columns["last layer", property] = np.flatnonzero(of_source == f"{property} 0")
+    columns = {"descriptors": np.arange(blocks[0].shape[1])} | columns
+    for key, rows in columns.items():
+        place = ["descriptors", "output", "last layers"].index(key) if isinstance(key, str) else 2
+        columns[key] = rows + sum(block.shape[1] for block in blocks[:place])
+    return np.hstack(blocks), columns
+
+
+def bundle_of(sources):
+    """Name every network by its property and seed."""
+    return {f"{name} {seed}": network for name, networks in sources.items() for seed, network in enumerate(networks)}
+
+
+def of_columns(columns, head):
+    """Return a head that takes these columns of the matrix."""
+    return make_pipeline(ColumnTransformer([("columns", "passthrough", columns)]), head)
+
+
+# ---------------------------------------------------------------- heads
+
+
+def direct_heads(seed):
+    """Return models of the descriptors alone; shares of environments are on one scale and are not standardised."""
+    kernel = 1.0 * RBF(0.3, (0.01, 100)) + WhiteKernel(0.1, (1e-4, 10))
+    return {
+        "forest": RandomForestRegressor(100, random_state=seed),
+        "ridge": RidgeCV(np.logspace(-5, 2, 22)),
+        "Gaussian process": GaussianProcessRegressor(kernel, normalize_y=True, random_state=seed),
+    }
+
+
+def heads(seed):
+    """Return what stands behind frozen features."""
+    kernel = 1.0 * Matern(50, (1, 1e4), nu=1.5) + WhiteKernel(0.1, (1e-4, 10))
+    process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=seed)
+    return {
+        "ridge": make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 6, 22))),
+        "Gaussian process": make_pipeline(StandardScaler(), process),
+        "extra trees": ExtraTreesRegressor(200, max_features=1 / 3, random_state=seed),
+    }
+
+
+# ---------------------------------------------------------------- models
+
+
+def direct_models(columns, seed):
+    """Return the direct models by name, and the one that inner cross-validation picks among them."""
+    by_name = direct_heads(seed)
+    pick = GridSearchCV(
+        Pipeline([("head", by_name["forest"])]), {"head": list(by_name.values())}, cv=inner_folds(seed), scoring=SCORING
+    )
+    models = {f"direct {name}": head for name, head in by_name.items()} | {"direct, picked": pick}
+    return {name: of_columns(columns["descriptors"], head) for name, head in models.items()}
+
+
+def single_sources(columns, seed):
+    """Return a forest on the last layer of the first network of each property: XenonPy.MDL's recipe."""
+    forest = RandomForestRegressor(100, random_state=seed)
+    return {key[1]: of_columns(rows, forest) for key, rows in columns.items() if key[0] == "last layer"}
+
+
+def nested_source(sources, cache, seed):
+    """Return the search for the one network whose last layer is best for a forest on the inner folds."""
+    return SourceSearchCV(
+        RandomForestRegressor(100, random_state=seed),
+        {name: networks[0] for name, networks in sources.items()},
+        cv=inner_folds(seed),
+        scoring=SCORING,
+        screen=8,
+        baseline=False,
+        cache=cache / "layers",
+    )
+
+
+def recipe(columns, seed):
+    """Return the recipe: three different heads on all sources at once, and the mean of what they say."""
+    head = heads(seed)
+    return VotingRegressor(
+        [
+            ("process", of_columns(columns["last layers"], head["Gaussian process"])),
+            ("ridge", of_columns(columns["output"], head["ridge"])),
+            ("trees", of_columns(columns["output"], head["extra trees"])),
+        ]
+    )
+
+
+def bundles(columns, seed):
+    """Return each head on the predicted properties and on the last layers of all sources."""
+    return {
+        f"{name}, {head_name}": of_columns(columns[name], head)
+        for name in ("output", "last layers")
+        for head_name, head in heads(seed).items()
+    }
+
+
+def guarded_search(sources, cache, seed):
+    """Return the search over heads and layers of all sources at once, with the direct models among the competitors."""
+    steps = [step for _, step in descriptor(cache / "descriptors", sparse=False).steps]
+    return SourceSearchCV(
+        heads(seed),
+        {"all sources": bundle_of(sources)},
+        layers=[1, "output"],
+        cv=inner_folds(seed),
+        scoring=SCORING,
+        baseline={name: make_pipeline(*steps, head) for name, head in direct_heads(seed).items()},
+        aggregate=["average"],
+        n_best=5,
+        cache=cache / "layers",
+    )

@@ -1,0 +1,133 @@
+"""One target, all methods: what every script on transfer runs and prints."""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from _timing import machine
+from _transfer_methods import bundles, direct_models, features, guarded_search, nested_source, recipe, single_sources
+from _transfer_protocol import evaluate, ratio, table, verdict_of
+from _transfer_tasks import SOURCES
+
+OPTIMISTIC = "best single source, chosen on the test folds (optimistic)"
+METHODS = {
+    "direct forest": "direct forest",
+    "direct ridge": "direct ridge",
+    "direct Gaussian process": "direct Gaussian process",
+    "direct, picked": "direct, picked by inner folds",
+    OPTIMISTIC: OPTIMISTIC,
+    "nested": "best single source, chosen on inner folds (nested)",
+    "search": "guarded search over all sources",
+    "recipe": "the recipe: mean of three heads on all sources",
+}
+SIDE = {
+    f"{columns}, {head}": f"all sources, {columns}, {head}"
+    for columns in ("output", "last layers")
+    for head in ("ridge", "Gaussian process", "extra trees")
+}
+
+
+def parser(doc, output):
+    """Return the options that all scripts have."""
+    options = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--cache", type=Path, default=Path("~/.cache/sktaag-benchmarks").expanduser(), help="folder")
+    options.add_argument("--networks", type=int, default=2, help="networks for each source property")
+    options.add_argument("--tables", type=int, default=len(SOURCES), help="source properties, the first ones")
+    options.add_argument("--repeats", type=int, default=3, help="repetitions of the folds, or draws / 5")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--n-jobs", type=int, default=1, help="processes")
+    options.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / output)
+    return options
+
+
+def study(label, task, sources, splits, args, *, singles=True, searches=True, n_singles=None):
+    """Run every method on the same splits.
+
+    Parameters
+    ----------
+    label : str
+        Of target and splits.
+    task : Task
+    sources : dict of list of str
+        As `source_library` returns them.
+    splits : list of (ndarray, ndarray)
+    args : Namespace
+        As `parser` makes it.
+    singles, searches : bool
+        Whether to run each source alone, and the two searches.
+    n_singles : int or None
+        Splits on which each source alone and the searches run; None is all.
+
+    Returns
+    -------
+    results : DataFrame
+        As `evaluate`; single sources have their names, the best of them is there once more as `OPTIMISTIC`.
+    """
+    store = args.cache / "results.jsonl"
+    label = f"{label} {sum(map(len, sources.values()))} networks seed {args.seed}"
+    matrix, columns = features(task.X, sources, args.cache)
+    models = direct_models(columns, args.seed) | bundles(columns, args.seed) | {"recipe": recipe(columns, args.seed)}
+    models = {name: (matrix, model) for name, model in models.items()}
+    results = [evaluate(label, models, task.y, splits, store, n_jobs=args.n_jobs)]
+    if singles:
+        alone = {name: (matrix, model) for name, model in single_sources(columns, args.seed).items()}
+        results.append(evaluate(label, alone, task.y, splits[:n_singles], store, n_jobs=args.n_jobs))
+        best = results[-1].groupby("model")["mae"].mean().idxmin()
+        results.append(results[-1][results[-1]["model"] == best].assign(model=OPTIMISTIC, note=best))
+    if searches:
+        found = {
+            "nested": (task.X, nested_source(sources, args.cache, args.seed)),
+            "search": (task.X, guarded_search(sources, args.cache, args.seed)),
+        }
+        results.append(evaluate(label, found, task.y, splits[:n_singles], store, n_jobs=args.n_jobs))
+    return pd.concat(results, ignore_index=True)
+
+
+def report(results, task, *, side=False):
+    """Write the table of methods; `side` adds the parts of the recipe."""
+    shown = METHODS | SIDE if side else METHODS
+    known = set(results["model"])
+    return table(results, {name: text for name, text in shown.items() if name in known}, unit=task.unit)
+
+
+def single_table(results, cards, n_shown=None):
+    """Write each source alone, the best first, with its own held-out R2."""
+    alone = [name for name in cards if name in set(results["model"])]
+    rows = sorted((ratio(results, name, "direct forest"), name) for name in alone)
+    lines = ["| source | rows | its own R2 | error relative to the direct forest | verdict |", "|---|---|---|---|---|"]
+    for (mean, low, high), name in rows[:n_shown]:
+        card = cards[name][0]
+        lines.append(
+            f"| {name} | {card['training_data']['n_train']:,} | {card['metrics']['r2']:.2f} | "
+            f"{mean:.2f} ({low:.2f} to {high:.2f}) | {verdict_of(low, high)} |"
+        )
+    verdicts = [verdict_of(low, high) for (_, low, high), _ in rows]
+    n_better, n_worse = verdicts.count("better"), verdicts.count("**loses**")
+    lines.append("")
+    lines.append(
+        f"Of {len(rows)} sources alone {n_better} are better than the direct forest beyond the interval, {n_worse} are "
+        f"worse, {len(rows) - n_better - n_worse} make no certain difference."
+    )
+    return "\n".join(lines)
+
+
+def against_best_direct(results, model):
+    """Return the error of a model relative to the direct model that inner folds picked."""
+    return ratio(results, model, "direct, picked")[0]
+
+
+def settings(args, sources, start):
+    """Write sizes, seeds and machine."""
+    n_networks = sum(map(len, sources.values()))
+    packages = ("numpy", "scikit-learn", "torch", "rdkit", "sktaag")
+    return (
+        f"{len(sources)} source properties, {n_networks} networks, seed {args.seed}, {args.n_jobs} processes, "
+        f"{(time.perf_counter() - start) / 60:.0f} minutes with what was kept of earlier runs; {machine(*packages)}."
+    )
+
+
+def mean_of(results, model, column="mae"):
+    """Return the mean of one figure over the folds."""
+    return float(np.mean(results.loc[results["model"] == model, column]))
