@@ -34,8 +34,8 @@ def content_key(value, kind=b""):
 
     Parameters
     ----------
-    value : str, rdkit.Chem.Mol, bytes or any object that pickles the same way each time
-        The structure.
+    value : str, rdkit.Chem.Mol, bytes, ase.Atoms or any object that pickles the same way each time
+        The structure. Of ase.Atoms, the arrays, the cell and what a calculator has found count, `info` does not.
     kind : bytes, default=b""
         Mixed into the key.
 
@@ -49,9 +49,25 @@ def content_key(value, kind=b""):
         content = b"mol" + value.ToBinary()
     elif isinstance(value, bytes):
         content = b"raw" + value
+    elif hasattr(value, "get_chemical_symbols"):  # ase.Atoms, whose pickle takes longer than a neighbour list
+        content = b"ase" + _content_of_atoms(value)
     else:
         content = b"any" + joblib.hash(value).encode()
     return blake2b(kind + content, digest_size=16).digest()
+
+
+def _content_of_atoms(atoms):
+    results = getattr(atoms.calc, "results", None) or {}
+    arrays = {"cell": atoms.cell, "pbc": atoms.pbc} | atoms.arrays | {f"result {k}": v for k, v in results.items()}
+    parts = []
+    for name in sorted(arrays):
+        array = np.asarray(arrays[name])
+        content = joblib.hash(arrays[name]).encode() if array.dtype.hasobject else array.tobytes()
+        parts += [repr((name, array.dtype.str, array.shape)).encode(), content]
+    theirs = getattr(atoms.calc, "atoms", None) if results else None
+    if theirs is not None:  # the results may be those of other positions
+        parts += [b"results of", _content_of_atoms(theirs if theirs.calc is None else theirs.copy())]
+    return b"".join(parts)
 
 
 def cache_folder(cache):

@@ -1,4 +1,5 @@
 import os
+import pickle
 import random
 import sqlite3
 import subprocess
@@ -12,6 +13,8 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from ase.build import molecule
+from ase.calculators.singlepoint import SinglePointCalculator
 from numpy.testing import assert_array_equal
 from rdkit import Chem
 from scipy.sparse import csr_array
@@ -471,3 +474,31 @@ def test_many_threads_start_at_once(tmp_path):
 def test_pandas_values_are_content(tmp_path):
     assert content_key(pd.Timestamp("2020-01-01")) == content_key(pd.Timestamp("2020-01-01"))
     assert Path(RowCache(str(tmp_path), "n").path).parent == tmp_path
+
+
+def test_key_of_atoms():
+    atoms = molecule("H2O")
+    others = [molecule("H2O") for _ in range(7)]
+    others[0].positions[0, 0] += 1e-9
+    others[1].numbers[0] = 16
+    others[2].cell = [9, 9, 9]
+    others[3].pbc = True
+    others[4].set_tags(1)
+    others[5].calc = SinglePointCalculator(others[5], energy=-1.0)
+    others[6].calc = SinglePointCalculator(others[6], energy=-2.0)
+    keys = {content_key(other) for other in [atoms, *others]}
+    assert len(keys) == 8
+    assert content_key(atoms.copy()) == content_key(pickle.loads(pickle.dumps(atoms))) == content_key(atoms)
+    atoms.info["name"] = "water"
+    assert content_key(atoms) in keys
+    # results of other positions are not results of these
+    moved = others[5].copy()
+    moved.calc = others[5].calc
+    assert content_key(moved) == content_key(others[5])
+    moved.positions += 0.1
+    fresh = moved.copy()
+    fresh.calc = SinglePointCalculator(fresh, energy=-1.0)
+    assert content_key(moved) != content_key(fresh)
+    # a calculator that points back at the atoms it belongs to
+    moved.calc.atoms = moved
+    assert content_key(moved) == content_key(fresh)

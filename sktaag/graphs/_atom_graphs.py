@@ -149,10 +149,10 @@ class AtomGraphs(GraphTransformer):
             "pos": atoms.positions.astype(np.float64),
             "edge_index": np.stack([neighbor, centre]),
             "edge_shift": shift,
-            "cell": np.array(atoms.cell[:] if atoms.pbc.any() else np.zeros((3, 3)))[None],
-            "pbc": np.array(atoms.pbc, dtype=bool)[None],
+            "cell": np.array([atoms.cell if atoms.pbc.any() else np.zeros((3, 3))]),
+            "pbc": np.array([atoms.pbc]),
         }
-        return Data(**{k: torch.from_numpy(v) for k, v in (values | _results(atoms)).items()})
+        return Data(**{k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in (values | _results(atoms)).items()})
 
     def _edges(self, atoms):
         """Return neighbours, centres and shifts, sorted by centre and then by length."""

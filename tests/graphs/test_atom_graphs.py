@@ -373,6 +373,16 @@ def test_a_warm_cache_makes_no_edges(tmp_path, monkeypatch):
     assert len(transformer.transform([atoms.copy() for atoms in X])) == len(X)
 
 
+def test_arrays_in_the_order_of_fortran_can_be_kept(tmp_path):
+    atoms = molecule("H2O")
+    atoms.arrays["positions"] = np.asfortranarray(atoms.positions)
+    atoms.calc = SinglePointCalculator(atoms, forces=np.asfortranarray(np.arange(9.0).reshape(3, 3)))
+    for cache in (tmp_path, None):
+        graph = graph_of(atoms, cache=cache)
+        assert_array_equal(graph.pos, atoms.positions)
+        assert_array_equal(graph.forces, np.arange(9.0).reshape(3, 3))
+
+
 def test_structures_are_not_changed():
     atoms = SYSTEMS["atoms outside of the cell"]
     before = atoms.copy()
