@@ -21,9 +21,9 @@ import sktaag
 from sktaag import xenonpy
 from sktaag.descriptors import CompositionDescriptors, Fingerprints
 from sktaag.graphs import AtomGraphs, MoleculeGraphs
-from sktaag.sources import GNNRegressor, PyramidEnsemble, PyramidRegressor
+from sktaag.sources import GNNClassifier, GNNRegressor, PyramidEnsemble, PyramidRegressor
 from sktaag.testing import parametrize_with_structure_checks
-from sktaag.transfer import FrozenFeaturizer
+from sktaag.transfer import FineTunedRegressor, FrozenFeaturizer, TAAGClassifier, TAAGRegressor
 
 MOLECULES = ["CCO", "c1ccccc1", "CC(=O)[O-].[Na+]", "*CC*", "*CC(*)c1ccccc1", "C[C@H](N)C(=O)O", "C1CCCCC1", "CCN"]
 FORMULAS = ["NaCl", "Fe2O3", "C2H6O", "SiO2", "H2O", "LiFePO4", "Al0.5Ga0.5As"]
@@ -95,9 +95,16 @@ STRUCTURE_ESTIMATORS = ESTIMATORS_OF_MOLECULES + ESTIMATORS_OF_FORMULAS + ESTIMA
 # Classifiers and regressors whose X is a column of structures.
 GEOMETRIES = [molecule(name) for name in ("H2O", "CH4", "NH3", "C2H6", "CH3OH", "C2H4", "H2CO", "N2H4")]
 _tiny = {"module__n_layers": 2, "module__n_features": 8, "module__cutoff": 4.0}
+_graph_source = GNNRegressor(**_tiny, max_epochs=2, random_state=0).fit(GEOMETRIES, np.arange(len(GEOMETRIES)))
 PREDICTORS = [
     GNNRegressor(**_tiny, graphs=AtomGraphs(4.5), batch_size=3, max_epochs=2, ema=0.9, random_state=0),
     GNNRegressor(**_tiny, target="intensive", criterion="mae", max_epochs=2, early_stopping=True, random_state=1),
+    GNNClassifier(**_tiny, class_weight="balanced", max_epochs=2, random_state=0),
+    TAAGRegressor(_graph_source, attention="query", max_epochs=2, cache=_folder.name, random_state=0),
+    TAAGRegressor(_graph_source, freeze=1, n_fresh_blocks=1, readout="fresh", max_epochs=2, random_state=0),
+    TAAGClassifier(_graph_source, attention="mix", target="extensive", max_epochs=2, random_state=0),
+    FineTunedRegressor(_graph_source, strategy="gradual", unfreeze_every=1, max_epochs=2, random_state=0),
+    FineTunedRegressor(_graph_source, strategy="discriminative", lr_decay=0.3, max_epochs=2, random_state=0),
 ]
 
 # Estimators whose X is numeric: scikit-learn's own parametrize_with_checks runs on them, in a test file of theirs.

@@ -1,6 +1,8 @@
 """Train a graph network on energies, forces or properties with plenty of data."""
 
-from sktaag.sources._graph_estimator import plain_network
+import numpy as np
+
+from sktaag.sources._graph_estimator import plain_start
 from sktaag.sources._graph_regression import GraphRegression
 
 
@@ -171,5 +173,8 @@ class GNNRegressor(GraphRegression):
         )
         self.backbone = backbone
 
-    def _make_network(self, X, n_outputs):
-        return plain_network(self, X, n_outputs)
+    def _start(self, X, n_outputs):
+        start = plain_start(self, X, n_outputs)
+        if start.backbone.config.get("pretrained") and (self.target, n_outputs) == ("extensive", 1):
+            start.scale = np.ones(1)  # the readout comes with the backbone and speaks eV
+        return start

@@ -2,8 +2,10 @@
 
 from abc import abstractmethod
 from copy import deepcopy
+from dataclasses import dataclass
 from inspect import signature
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +22,7 @@ from sktaag.heads._inner_split import inner_split
 from sktaag.heads._net_params import NetParamsMixin
 from sktaag.heads._rows import RowBatches
 from sktaag.heads._torch_state import isolated_seed, resolve_device
-from sktaag.nn import GraphNetwork, make_backbone
+from sktaag.nn import Backbone, GraphNetwork, make_backbone
 from sktaag.nn._backbone import _registered
 from sktaag.sources._graph_net import GraphNet, outputs_and_forces
 from sktaag.sources._graph_store import GraphRows, GraphStore
@@ -33,10 +35,37 @@ _OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torc
 _NEEDED = {"atoms": ("z", "pos", "edge_index", "edge_shift"), "molecules": ("x", "edge_index", "edge_attr")}
 
 
+@dataclass
+class Start:
+    """What a training begins with.
+
+    Parameters
+    ----------
+    backbone : sktaag.nn.Backbone
+    network : dict
+        Further arguments of `build_network`, in JSON's types.
+    readout : torch.nn.Module or None, default=None
+        A trained one that takes the place of the network's own.
+    scale : ndarray of shape (n_targets,) or None, default=None
+        If the readout is a trained one, its unit in units of y.
+    fallback : torch.nn.Module or None, default=None
+        A readout with new weights, for the case that the trained one explains nothing of y.
+    graphs : AtomGraphs, MoleculeGraphs or None, default=None
+        Transformer of structures; None for that of the backbone.
+    """
+
+    backbone: Backbone
+    network: dict
+    readout: Any = None
+    scale: Any = None
+    fallback: Any = None
+    graphs: Any = None
+
+
 class GraphEstimator(NetParamsMixin, BaseEstimator):
     """A `sktaag.nn.GraphNetwork` in a skorch net, trained on a column of structures.
 
-    A subclass writes `_make_network`, prepares the targets and calls `_read_graphs` and `_train`; it reads predictions
+    A subclass writes `_start`, prepares the targets and calls `_read_graphs` and `_train`; it reads predictions
     out of `_run`.
     """
 
@@ -47,7 +76,6 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
         *,
         target,
         graphs,
-        criterion,
         optimizer,
         lr,
         weight_decay,
@@ -67,7 +95,6 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
     ):
         self.target = target
         self.graphs = graphs
-        self.criterion = criterion
         self.optimizer = optimizer
         self.lr = lr
         self.weight_decay = weight_decay
@@ -141,8 +168,8 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
         return tags
 
     @abstractmethod
-    def _make_network(self, X, n_outputs):
-        """Return (backbone, arguments of `build_network`), on the CPU; weights are drawn by torch's own generator."""
+    def _start(self, X, n_outputs):
+        """Return a `Start`; weights are drawn by torch's own generator."""
 
     def _freeze(self, network):
         """Switch off the gradients of what is not trained."""
@@ -157,26 +184,30 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
 
     # ---------------------------------------------------------------- structures to graphs
 
-    def _draw_network(self, X, n_outputs, rng):
+    def _make_network(self, X, n_outputs, rng):
+        """Return the network to train, on the CPU, and the `Start` that it was made of."""
         with isolated_seed(rng.randint(np.iinfo(np.int32).max), torch.device("cpu")):
-            backbone, params = self._make_network(X, n_outputs)
-            network = build_network(backbone, **params)
-        self._network_config = {"backbone": backbone.name, "config": backbone.config, "network": params}
-        return network
+            start = self._start(X, n_outputs)
+            network = build_network(start.backbone, **start.network)
+        if start.readout is not None:
+            network.head = start.readout
+        backbone = start.backbone
+        self._network_config = {"backbone": backbone.name, "config": backbone.config, "network": start.network}
+        return network, start
 
-    def _fit_graphs(self, X, backbone):
+    def _fit_graphs(self, X, start):
         """Fit the transformer that the backbone wants, and run it; None for rows that are invalid."""
+        backbone = start.backbone
         transformer = {"atoms": AtomGraphs, "molecules": MoleculeGraphs}[backbone.reads]
-        if self.graphs is None:
-            options = {} if backbone.cutoff is None else {"cutoff": backbone.cutoff}
-            self.graphs_ = transformer(**options)
-        elif isinstance(self.graphs, transformer):
-            self.graphs_ = clone(self.graphs)
-        else:
+        graphs = start.graphs if self.graphs is None else self.graphs
+        if graphs is None:
+            graphs = transformer(**({} if backbone.cutoff is None else {"cutoff": backbone.cutoff}))
+        if not isinstance(graphs, transformer):
             raise TypeError(
                 f"graphs must be a {transformer.__name__}, which the backbone {backbone.name!r} reads, or None, got "
-                f"{type(self.graphs).__name__}."
+                f"{type(graphs).__name__}."
             )
+        self.graphs_ = clone(graphs)
         if backbone.cutoff is not None and self.graphs_.cutoff < backbone.cutoff:
             raise ValueError(
                 f"graphs end at cutoff={self.graphs_.cutoff:g} Å, but the backbone looks as far as {backbone.cutoff:g} "
@@ -203,9 +234,9 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
 
     # ---------------------------------------------------------------- training
 
-    def _store(self, network, graphs, device, labels, forces):
-        """Lay the graphs of the training out on the device."""
-        return GraphStore(graphs, device, labels)
+    def _training_graphs(self, network, graphs, forces):
+        """Return the graphs that the training runs on, such as graphs with their tokens."""
+        return graphs
 
     def _train(self, network, graphs, labels, rng, criterion, criterion_params, *, forces=False, **split):
         """Train a network and return the row numbers of the inner validation set, or None.
@@ -213,7 +244,7 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
         Parameters
         ----------
         network : GraphNetwork
-            As `_draw_network` returns it.
+            As `_make_network` returns it.
         graphs : list of Data
         labels : dict of str to ndarray
             As `GraphStore` and the criterion take them.
@@ -233,7 +264,7 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
             if len(valid) == 0 or len(train) == 0:
                 raise ValueError(f"early_stopping=True leaves nothing to train or validate on: n_samples={n_rows}.")
         self._freeze(network)
-        store = self._store(network, graphs, device, labels, forces)
+        store = GraphStore(graphs, device, labels)
         optimizer = _OPTIMIZERS.get(self.optimizer, self.optimizer)
         decays = "weight_decay" in signature(optimizer).parameters
         groups = self._param_groups(network)
@@ -358,8 +389,8 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
             )
 
 
-def plain_network(estimator, X, n_outputs):
-    """Build the backbone that an estimator names; return it and arguments of `build_network` for its own readout."""
+def plain_start(estimator, X, n_outputs):
+    """Return the `Start` of the backbone that an estimator names, with its own readout."""
     routed = estimator._get_net_params().items()
     config = {name.removeprefix("module__"): value for name, value in routed if name.startswith("module__")}
     factory = _registered().get(estimator.backbone)
@@ -370,7 +401,7 @@ def plain_network(estimator, X, n_outputs):
             widths = graph.x.shape[1], graph.edge_attr.shape[1]
         config = dict(zip(("n_atom_features", "n_bond_features"), widths, strict=True)) | config
     backbone = make_backbone(estimator.backbone, **config)
-    return backbone, {"attention": backbone.plain, "n_targets": n_outputs, "target": estimator.target}
+    return Start(backbone, {"attention": backbone.plain, "n_targets": n_outputs, "target": estimator.target})
 
 
 def build_network(backbone, *, fresh_readout=False, n_targets=1, **params):

@@ -5,6 +5,8 @@ from skorch import NeuralNet
 from torch import nn
 from torch.nn import functional
 
+from sktaag.sources._tokens import batch_tokens
+
 
 class GraphNet(NeuralNet):
     """skorch's `NeuralNet` over batches of a `GraphStore`: energies with forces, frozen parts, averaged weights.
@@ -33,7 +35,7 @@ class GraphNet(NeuralNet):
         """Note where the weights begin."""
         super().on_train_begin(net, **kwargs)
         weights = dict(self.module_.named_parameters())
-        self._moving = [weight for weight in weights.values() if weight.requires_grad]
+        self._moving = list(weights.values())
         self._averages, self._n_steps, self._raw = [weight.detach().clone() for weight in self._moving], 0, None
         anchored = [weight for name, weight in weights.items() if name.startswith("backbone.") and self.anchor]
         self._anchors = [(weight, weight.detach().clone()) for weight in anchored]
@@ -41,7 +43,7 @@ class GraphNet(NeuralNet):
     def on_train_end(self, net, **kwargs):
         """Forget what only the training needs."""
         super().on_train_end(net, **kwargs)
-        del self._moving, self._averages, self._raw, self._anchors
+        del self._moving, self._averages, self._raw, self._anchors, self._still
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Run one epoch; the losses leave the device together at its end."""
@@ -49,6 +51,8 @@ class GraphNet(NeuralNet):
             return
         if training and self._raw is not None:
             _copy(self._raw, self._moving)
+        if training:
+            self._still = [part for part in self.module_.modules() if _is_frozen(part)]
         losses, sizes = [], []
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
@@ -70,10 +74,8 @@ class GraphNet(NeuralNet):
         """Compute loss and gradients; what is frozen neither drops out nor counts statistics."""
         graphs, labels = batch
         self._set_training(True)
-        for part in self.module_.modules():
-            weights = list(part.parameters())
-            if weights and not any(weight.requires_grad for weight in weights):
-                part.eval()
+        for part in self._still:
+            part.eval()
         outputs = self.infer(graphs)
         loss = self.get_loss(outputs, labels, training=True)
         if self._anchors:
@@ -182,6 +184,7 @@ def outputs_and_forces(module, batch, forces, create_graph=False):
     module : torch.nn.Module
         From a batch to (n_graphs, n_targets).
     batch : torch_geometric.data.Batch
+        Of graphs, or of their tokens.
     forces : bool
     create_graph : bool, default=False
         Whether the forces themselves will be differentiated.
@@ -193,12 +196,19 @@ def outputs_and_forces(module, batch, forces, create_graph=False):
         Minus the gradient of the sum of the outputs: graphs do not see each other.
     """
     if not forces:
+        if "tokens" in batch:  # of a frozen backbone, computed before
+            return module.read(batch_tokens(module.backbone, batch), batch.batch, batch.num_graphs), None
         return module(batch), None
     batch.pos = batch.pos.detach().requires_grad_()
     with torch.enable_grad():
         outputs = module(batch)
         (gradient,) = torch.autograd.grad(outputs.sum(), batch.pos, create_graph=create_graph)
     return outputs if create_graph else outputs.detach(), -gradient
+
+
+def _is_frozen(part):
+    weights = list(part.parameters())
+    return bool(weights) and not any(weight.requires_grad for weight in weights)
 
 
 def _copy(values, weights):

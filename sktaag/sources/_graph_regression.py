@@ -19,11 +19,12 @@ _SAME_ENERGY = 1e-6  # eV per atom, up to which y counts as the energy that the 
 class GraphRegression(MultiOutputMixin, RegressorMixin, GraphEstimator):
     """Regression with a `GraphNetwork`; energies with forces.
 
-    A subclass writes `_make_network`, and `_inherited_scale` if the readout of its network is one that was trained.
+    A subclass writes `_start`.
     """
 
-    def __init__(self, *, force_weight, **params):
+    def __init__(self, *, criterion, force_weight, **params):
         super().__init__(**params)
+        self.criterion = criterion
         self.force_weight = force_weight
 
     def fit(self, X, y, forces=None):
@@ -50,8 +51,8 @@ class GraphRegression(MultiOutputMixin, RegressorMixin, GraphEstimator):
         self._y_ndim = y.ndim
         targets = y.reshape(len(y), -1)
         rng = check_random_state(self.random_state)
-        network = self._draw_network(X, targets.shape[1], rng)
-        graphs = self._fit_graphs(X, network.backbone)
+        network, start = self._make_network(X, targets.shape[1], rng)
+        graphs = self._fit_graphs(X, start)
         forces = self._check_forces(forces, graphs, targets, network.backbone)
 
         labelled = np.array([graph is not None for graph in graphs]) & ~np.isnan(targets).all(axis=1)
@@ -61,11 +62,11 @@ class GraphRegression(MultiOutputMixin, RegressorMixin, GraphEstimator):
             columns = ", ".join(map(str, np.flatnonzero(~known.any(axis=0))))
             raise ValueError(f"Input y has no label at all in column {columns}: every value is NaN. Drop that target.")
         numbers = [graph.z.numpy() for graph in graphs]
-        scale, contribution = self._inherited_scale(network), None
-        if scale is not None:  # what the trained readout says is kept, and the references are those of the rest
-            outputs, _ = self._run(graphs, network, n_outputs=targets.shape[1])
-            contribution = outputs * scale
-        self.target_scaler_ = TargetScaler(self.target).fit(numbers, targets, contribution, scale)
+        graphs = self._training_graphs(network, graphs, forces is not None)
+        self.target_scaler_ = TargetScaler(self.target).fit(numbers, targets)
+        scale = start.scale
+        if scale is not None:
+            scale = self._keep_readout(network, start, graphs, numbers, targets)
         scaler = self.target_scaler_
         force_unit = 1.0
         if forces is not None:
@@ -160,9 +161,16 @@ class GraphRegression(MultiOutputMixin, RegressorMixin, GraphEstimator):
         """Reference energies of the elements in the unit of y, ndarray of shape (119, n_targets) by atomic number."""
         return self.target_scaler_.reference_energies_
 
-    def _inherited_scale(self, network):
-        """Return the scale of a readout that was trained before and is kept, ndarray of shape (n_targets,), or None."""
-        return None
+    def _keep_readout(self, network, start, graphs, numbers, targets):
+        """Refit the references to what the trained readout leaves, or put a new one in its place; return its scale."""
+        outputs, _ = self._run(graphs, network, n_outputs=targets.shape[1])
+        scaler = TargetScaler(self.target).fit(numbers, targets, outputs * start.scale, start.scale)
+        if start.fallback is not None and not (scaler.spread_ < self.target_scaler_.spread_).all():
+            network.head = start.fallback
+            self._network_config["network"]["fresh_readout"] = True
+            return None
+        self.target_scaler_ = scaler
+        return start.scale
 
     def _predict_graphs(self, graphs, forces=False):
         scaler = self.target_scaler_

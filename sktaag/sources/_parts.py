@@ -62,6 +62,10 @@ def take_apart(source):
             params, tensors = estimator.net_state()
             estimator = copy(estimator)
             del estimator.net_
+            if hasattr(estimator, "cache"):
+                estimator.cache = None
+            if hasattr(estimator, "source"):  # what it was fitted from is not needed any more
+                estimator.source = None
             for part in ("graphs", "graphs_"):
                 if hasattr(estimator, part):
                     setattr(estimator, part, without_net(getattr(estimator, part), part))

@@ -86,10 +86,15 @@ def token_batches(backbone, graphs, device, max_atoms=None):
 
     def run(batch):
         with torch.no_grad():
-            return backbone.tokens(batch), batch
+            return batch_tokens(backbone, batch), batch
 
     for indices, (tokens, batch) in run_batches(graphs, run, device, max_atoms):
         yield indices, tokens, batch
+
+
+def batch_tokens(backbone, batch):
+    """Return the layer tokens of a batch: those that its graphs bring, or what the backbone computes."""
+    return batch.tokens.to(backbone.dtype) if "tokens" in batch else backbone.tokens(batch)
 
 
 def graph_tokens(backbone, graphs, device, cache=None):
@@ -130,7 +135,7 @@ def graph_tokens(backbone, graphs, device, cache=None):
 
 
 def with_tokens(graphs, tokens):
-    """Make graphs for a training that needs nothing but tokens.
+    """Make graphs that bring their tokens, for networks that need nothing else of them.
 
     Parameters
     ----------
@@ -143,7 +148,7 @@ def with_tokens(graphs, tokens):
     graphs : list of torch_geometric.data.Data
     """
     return [
-        Data(tokens=torch.from_numpy(np.array(part)), num_nodes=graph.num_nodes)
+        Data(z=graph.z, tokens=torch.from_numpy(np.array(part)), num_nodes=graph.num_nodes)
         for graph, part in zip(graphs, tokens, strict=True)
     ]
 

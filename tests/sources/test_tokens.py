@@ -58,7 +58,9 @@ def test_tokens_of_each_graph(backbone):
         assert_allclose(found, backbone.tokens(graph).detach(), atol=1e-5)
     made = with_tokens(list(GRAPHS), tokens)
     assert [graph.num_nodes for graph in made] == [graph.num_nodes for graph in GRAPHS]
-    assert list(made[0].to_dict()) == ["tokens", "num_nodes"]
+    assert set(made[0].to_dict()) == {"z", "tokens", "num_nodes"}
+    ((_, again, _),) = token_batches(backbone, made, CPU)
+    assert_allclose(again, np.concatenate(tokens))
 
 
 def test_cache_of_tokens(backbone, tmp_path, monkeypatch):

@@ -1,0 +1,103 @@
+"""What the estimators with attention over the depths of a source share."""
+
+from numbers import Integral
+
+import numpy as np
+import torch
+
+from sktaag.cache import cache_folder
+from sktaag.heads._torch_state import resolve_device
+from sktaag.sources._graph_estimator import evaluation_copy
+from sktaag.sources._tokens import graph_tokens, token_batches, with_tokens
+from sktaag.transfer._graph_transfer import GraphTransfer
+
+_FREEZE = ("all", "embeddings", "none", "scratch")
+
+
+class AttentionTransfer(GraphTransfer):
+    """Learn how much of each depth of a source the target takes.
+
+    Stands left of `GraphRegression` or `GraphClassification`. Parameters: `source`, `attention`, `freeze`,
+    `n_fresh_blocks`, `readout`, `cache`.
+    """
+
+    def attended_states(self, X):
+        """Compute what the attention makes of the atoms.
+
+        Parameters
+        ----------
+        X : column of shape (n_samples,)
+            Structures, or graphs as `sktaag.graphs` makes them.
+
+        Returns
+        -------
+        states : list of ndarray of shape (n_atoms, n_features), or of None for invalid structures
+        weights : list of ndarray of shape (n_atoms, T), likewise
+            Share of each depth.
+        """
+        return self._attend(self._to_graphs(X, self.backbone_))
+
+    def _scratch(self):
+        return self.freeze == "scratch"
+
+    def _attention(self, backbone):
+        if not isinstance(self.n_fresh_blocks, Integral) or self.n_fresh_blocks < 0:
+            raise ValueError(f"n_fresh_blocks must be an integer of at least 0, got {self.n_fresh_blocks!r}.")
+        is_depth = isinstance(self.freeze, Integral) and not isinstance(self.freeze, bool)
+        if self.freeze not in _FREEZE if not is_depth else not 0 <= self.freeze <= backbone.n_layers:
+            raise ValueError(
+                f"freeze must be one of {', '.join(_FREEZE)} or a number of blocks up to {backbone.n_layers}, got "
+                f"{self.freeze!r}."
+            )
+        cache_folder(self.cache)
+        routed = self._get_net_params().items()
+        params = {name.removeprefix("module__"): value for name, value in routed if name.startswith("module__")}
+        return {"attention": self.attention, "n_fresh_blocks": int(self.n_fresh_blocks), **params}
+
+    def _freeze(self, network):
+        freeze_backbone(network, self._depth(network))
+
+    def _depth(self, network):
+        """Depth up to which the backbone is frozen; -1 for none of it."""
+        if isinstance(self.freeze, str):
+            whole = network.backbone.n_layers - self.n_fresh_blocks
+            return {"all": whole, "embeddings": 0, "none": -1, "scratch": -1}[self.freeze]
+        return self.freeze
+
+    def _training_graphs(self, network, graphs, forces):
+        if self.freeze != "all" or self.n_fresh_blocks or forces:
+            return graphs
+        device = resolve_device(self.device)
+        backbone = network.backbone.to(device).eval()
+        return with_tokens(graphs, graph_tokens(backbone, graphs, device, self.cache))
+
+    def _train(self, network, graphs, *args, **kwargs):
+        valid = super()._train(network, graphs, *args, **kwargs)
+        self.layer_weights_ = np.concatenate(self._attend(graphs)[1]).mean(axis=0)
+        return valid
+
+    def _attend(self, graphs):
+        device = resolve_device(self.device)
+        network = evaluation_copy(self.module_, device)
+        states, weights = [None] * len(graphs), [None] * len(graphs)
+        for indices, tokens, batch in token_batches(network.backbone, graphs, device):
+            with torch.no_grad():
+                found = network.attention(tokens)
+            ends = batch.ptr[1:-1].cpu().numpy()
+            for parts, values in zip((states, weights), found, strict=True):
+                for i, part in zip(indices, np.split(values.cpu().numpy(), ends), strict=True):
+                    parts[i] = part
+        return states, weights
+
+
+def freeze_backbone(network, depth):
+    """Switch off the gradients of a backbone up to a depth, and on beyond.
+
+    Parameters
+    ----------
+    network : sktaag.nn.GraphNetwork
+    depth : int
+        0 is that of the embeddings; -1 freezes nothing.
+    """
+    for name, weight in network.backbone.named_parameters():
+        weight.requires_grad_(network.backbone.depth_of(name) > depth)

@@ -1,0 +1,121 @@
+"""Open a fitted graph network as the source of a transfer."""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from sktaag.nn import Backbone, backbone_names, make_backbone
+from sktaag.sources import load_source
+from sktaag.sources._graph_estimator import GraphEstimator
+
+
+@dataclass
+class GraphSource:
+    """What a transfer takes of a source; copies on the CPU, so that the source stays as it is.
+
+    Parameters
+    ----------
+    backbone : sktaag.nn.Backbone
+    graphs : AtomGraphs, MoleculeGraphs or None
+        Transformer of the source, unfitted; None for the default of the backbone.
+    readout : torch.nn.Module or None
+        The trained readout, if it takes tokens as the architecture does.
+    target : {"extensive", "intensive"}
+        Of the readout.
+    n_targets : int
+        Of the readout.
+    scale : ndarray of shape (n_targets,) or None
+        Which unit of y the readout has; None for a classifier.
+    """
+
+    backbone: Backbone
+    graphs: Any = None
+    readout: Any = None
+    target: str = "extensive"
+    n_targets: int = 1
+    scale: Any = None
+
+
+def open_graph_source(source):
+    """Open a source.
+
+    Parameters
+    ----------
+    source : fitted estimator, Pipeline that ends in one, str or path
+        An estimator over graphs; the file of one; ``"folder#id"`` for a model in a library; or the name of a backbone
+        that has pretrained weights, such as ``"chgnet"``.
+
+    Returns
+    -------
+    opened : GraphSource
+
+    Raises
+    ------
+    TypeError
+        If the source is no estimator over graphs.
+    NotFittedError
+        If it is not fitted.
+    ValueError
+        If the backbone of that name has no pretrained weights.
+    """
+    if isinstance(source, str) and source in backbone_names():
+        return _open_pretrained(source)
+    if isinstance(source, (str, Path)):
+        source = load_source(source)
+    graphs = None
+    while isinstance(source, (Pipeline, FrozenEstimator)):
+        if isinstance(source, FrozenEstimator):
+            source = source.estimator
+            continue
+        if len(source.steps) > 2:
+            raise TypeError("A Pipeline over graphs has one step before its last one, which makes the graphs.")
+        graphs = source.steps[0][1] if len(source.steps) == 2 else graphs
+        source = source.steps[-1][1]
+    if not isinstance(source, GraphEstimator):
+        raise TypeError(
+            f"source must be a fitted estimator over graphs, such as sktaag.sources.GNNRegressor, a Pipeline that ends "
+            f"in one, its file, or the name of a pretrained backbone; got {type(source).__name__}."
+        )
+    try:
+        check_is_fitted(source)
+    except NotFittedError as error:
+        raise NotFittedError(
+            f"The source is a {type(source).__name__} that is not fitted. Fit the source first. If you did: "
+            "GridSearchCV clones the values of its grid, and a clone is unfitted; write FrozenEstimator(source) "
+            "(sklearn.frozen) in the grid."
+        ) from error
+    network = copy.deepcopy(source.module_).cpu().eval().requires_grad_(True)
+    plain = network.attention.kind == network.backbone.plain and not network.attention.n_fresh
+    scaler = getattr(source, "target_scaler_", None)
+    return GraphSource(
+        network.backbone,
+        clone(source.graphs_ if graphs is None else graphs),
+        network.head if plain else None,
+        network.target,
+        len(getattr(source, "classes_", ())) or len(scaler.scale_),
+        None if scaler is None else scaler.scale_.copy(),
+    )
+
+
+def _open_pretrained(name):
+    with torch.random.fork_rng(devices=[]):  # weights are drawn before they are loaded
+        try:
+            backbone = make_backbone(name)
+        except TypeError:  # has no shape of its own
+            backbone = None
+    if backbone is None or not backbone.config.get("pretrained"):
+        raise ValueError(
+            f"The backbone {name!r} has no pretrained weights. Train it, as in sktaag.sources.GNNRegressor({name!r}), "
+            "and pass the fitted model."
+        )
+    # the readout of a pretrained network speaks eV, and comes with its backbone
+    return GraphSource(backbone.requires_grad_(True), readout=backbone.head(1), scale=np.ones(1))
