@@ -4,6 +4,7 @@ import hashlib
 import sys
 import time
 
+import joblib
 from _transfer_tasks import SOURCES, descriptor, names, training_rows
 from sklearn.metrics import mean_absolute_error, r2_score
 from sklearn.model_selection import train_test_split
@@ -29,7 +30,7 @@ def network(seed, n_rows):
     )
 
 
-def source_library(cache, tasks, *, tables=None, n_seeds=1, max_rows=6000):
+def source_library(cache, tasks, *, tables=None, n_seeds=1, max_rows=6000, n_jobs=None):
     """Train what is missing and return the sources: ``{property: [source, ...]}``, one for each seed.
 
     A tenth of the rows is held out for the scores on the card.
@@ -46,6 +47,8 @@ def source_library(cache, tasks, *, tables=None, n_seeds=1, max_rows=6000):
         Networks for each property.
     max_rows : int
         Rows of each table, at most, drawn at random.
+    n_jobs : int or None
+        Processes that train side by side.
 
     Returns
     -------
@@ -58,21 +61,36 @@ def source_library(cache, tasks, *, tables=None, n_seeds=1, max_rows=6000):
     group = hashlib.sha256("\n".join([*sorted(without), str(max_rows)]).encode()).hexdigest()[:12]
     library = ModelLibrary(cache / "library")
     known = {(model.property, model.name): model.id for model in library.search(name=f"{group}-*").itertuples()}
+    missing = {
+        property: [seed for seed in range(n_seeds) if (property, f"{group}-{seed}") not in known]
+        for property in tables or SOURCES
+    }
+    jobs = (
+        joblib.delayed(_train_property)(cache, property, group, seeds, without, max_rows)
+        for property, seeds in missing.items()
+        if seeds
+    )
+    for trained in joblib.Parallel(n_jobs=n_jobs)(jobs):
+        known |= trained
     sources, cards = {}, {}
-    for property in tables or SOURCES:
-        missing = [seed for seed in range(n_seeds) if (property, f"{group}-{seed}") not in known]
-        if missing:
-            X, y, unit, n_left_out = training_rows(SOURCES[property], without, cache, max_rows=max_rows)
-            for seed in missing if len(X) >= MIN_ROWS else []:
-                name = f"{group}-{seed}"
-                known[property, name] = _train(library, property, name, seed, X, y, unit, n_left_out, cache)
-            if len(X) < MIN_ROWS:
-                print(f"{property}: {len(X)} rows are left, too few", file=sys.stderr, flush=True)
-                continue
-        ids = [known[property, f"{group}-{seed}"] for seed in range(n_seeds)]
-        sources[property] = [f"{library.path}#{model_id}" for model_id in ids]
-        cards[property] = [library.card(model_id) for model_id in ids]
+    for property in missing:
+        ids = [known[property, f"{group}-{seed}"] for seed in range(n_seeds) if (property, f"{group}-{seed}") in known]
+        if ids:
+            sources[property] = [f"{library.path}#{model_id}" for model_id in ids]
+            cards[property] = [library.card(model_id) for model_id in ids]
     return sources, cards
+
+
+def _train_property(cache, property, group, seeds, without, max_rows):
+    X, y, unit, n_left_out = training_rows(SOURCES[property], without, cache, max_rows=max_rows)
+    if len(X) < MIN_ROWS:
+        print(f"{property}: {len(X)} rows are left, too few", file=sys.stderr, flush=True)
+        return {}
+    library, known = ModelLibrary(cache / "library"), {}
+    for seed in seeds:
+        name = f"{group}-{seed}"
+        known[property, name] = _train(library, property, name, seed, X, y, unit, n_left_out, cache)
+    return known
 
 
 def _train(library, property, name, seed, X, y, unit, n_left_out, cache):

@@ -140,6 +140,14 @@ def recipe(columns, seed):
     )
 
 
+def guarded_recipe(columns, seed):
+    """Return the search that picks the recipe or a direct model by inner cross-validation."""
+    direct = direct_models(columns, seed)
+    competitors = [model for name, model in direct.items() if name != "direct, picked"] + [recipe(columns, seed)]
+    pipeline = Pipeline([("model", competitors[0])])
+    return GridSearchCV(pipeline, {"model": competitors}, cv=inner_folds(seed), scoring=SCORING)
+
+
 def bundles(columns, seed):
     """Return each head on the predicted properties and on the last layers of all sources."""
     return {
@@ -158,7 +166,7 @@ def guarded_search(sources, cache, seed):
         layers=[1, "output"],
         cv=inner_folds(seed),
         scoring=SCORING,
-        baseline={name: make_pipeline(*steps, head) for name, head in direct_heads(seed).items()},
+        baseline=make_pipeline(*steps, VotingRegressor(list(direct_heads(seed).items()))),
         aggregate=["average"],
         n_best=5,
         cache=cache / "layers",

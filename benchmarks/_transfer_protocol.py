@@ -114,7 +114,7 @@ def half_width(values, n_train, n_test, confidence=0.95):
 
 def ratio(results, model, reference):
     """Mean error relative to a reference on the same folds: the ratio of means, and its interval."""
-    errors = results.pivot_table(index="fold", columns="model", values="mae")
+    errors = results.pivot_table(index="fold", columns="model", values="mae")[list({model, reference})].dropna()
     mean = errors[model].mean() / errors[reference].mean()
     differences = (errors[model] - errors[reference]) / errors[reference].mean()
     half = half_width(differences, results["n_train"].mean(), _n_independent(results))

@@ -7,7 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from _timing import machine
-from _transfer_methods import bundles, direct_models, features, guarded_search, nested_source, recipe, single_sources
+from _transfer_library import source_library
+from _transfer_methods import (
+    bundles,
+    direct_models,
+    features,
+    guarded_recipe,
+    guarded_search,
+    nested_source,
+    recipe,
+    single_sources,
+)
 from _transfer_protocol import evaluate, ratio, table, verdict_of
 from _transfer_tasks import SOURCES
 
@@ -21,6 +31,7 @@ METHODS = {
     "nested": "best single source, chosen on inner folds (nested)",
     "search": "guarded search over all sources",
     "recipe": "the recipe: mean of three heads on all sources",
+    "guarded": "the recipe or a direct model, picked by inner folds",
 }
 SIDE = {
     f"{columns}, {head}": f"all sources, {columns}, {head}"
@@ -40,6 +51,12 @@ def parser(doc, output):
     options.add_argument("--n-jobs", type=int, default=1, help="processes")
     options.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / output)
     return options
+
+
+def train(tasks, args, tables=None):
+    """Return the sources of these targets and their cards."""
+    tables = list(SOURCES)[: args.tables] if tables is None else tables
+    return source_library(args.cache, tasks, tables=tables, n_seeds=args.networks, n_jobs=args.n_jobs)
 
 
 def study(label, task, sources, splits, args, *, singles=True, searches=True, n_singles=None):
@@ -66,9 +83,11 @@ def study(label, task, sources, splits, args, *, singles=True, searches=True, n_
         As `evaluate`; single sources have their names, the best of them is there once more as `OPTIMISTIC`.
     """
     store = args.cache / "results.jsonl"
+    sources = {name: networks for name, networks in sources.items() if name not in task.without}
     label = f"{label} {sum(map(len, sources.values()))} networks seed {args.seed}"
     matrix, columns = features(task.X, sources, args.cache)
-    models = direct_models(columns, args.seed) | bundles(columns, args.seed) | {"recipe": recipe(columns, args.seed)}
+    models = direct_models(columns, args.seed) | bundles(columns, args.seed)
+    models |= {"recipe": recipe(columns, args.seed), "guarded": guarded_recipe(columns, args.seed)}
     models = {name: (matrix, model) for name, model in models.items()}
     results = [evaluate(label, models, task.y, splits, store, n_jobs=args.n_jobs)]
     if singles:

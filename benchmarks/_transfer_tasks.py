@@ -332,4 +332,16 @@ TARGETS = {
     "surface tension of liquids": TargetTable(
         datasets.load_surface_tensions, pool=300, without=("surface tension, molecules",)
     ),
+    "viscosity of liquids": TargetTable(datasets.load_liquid_viscosities, pool=200, without=("viscosity, liquids",)),
+    "critical temperature": TargetTable(
+        datasets.load_critical_temperatures, pool=200, without=("critical temperature, molecules",)
+    ),
+    "solubility in water": TargetTable(datasets.fetch_esol, pool=200, without=("solubility in water",)),
+    "heat capacity of liquids": TargetTable(
+        partial(datasets.load_liquid_heat_capacities, basis="mass"), pool=200, without=("heat capacity, liquids",)
+    ),
+    "band gap of crystals": TargetTable(partial(datasets.fetch_polyverse, "band_gap_crystal")),
+    "electron affinity": TargetTable(
+        partial(datasets.fetch_khazana, "Eea"), pool=200, without=("electron affinity, DFT",)
+    ),
 }
