@@ -159,7 +159,7 @@ class AtomGraphs(GraphTransformer):
         cell = np.array(atoms.cell.complete()) if atoms.pbc.any() else np.zeros((3, 3))
         neighbors = vesin.NeighborList(cutoff=float(self.cutoff), full_list=True)
         i, j, images, length = neighbors.compute(atoms.positions, cell, atoms.pbc, "ijSd")
-        order = np.lexsort((*images.T, j, length, i))
+        order = _in_order(i, j, images, length)
         i, j, images, length = (array[order] for array in (i.astype(np.int64), j.astype(np.int64), images, length))
         if length.size and length.min() < self.min_distance:
             closest = length.argmin()
@@ -179,6 +179,17 @@ class AtomGraphs(GraphTransformer):
 
     def _versions(self):
         return vesin.__version__, rdkit.__version__, ase.__version__, torch.__version__.split("+")[0]
+
+
+def _in_order(i, j, images, length):
+    """Sort by centre, then by length, then by what else tells edges apart."""
+    images = images - images.min(initial=0)
+    base = images.max(initial=0) + 1
+    rest = ((j.astype(np.int64) * base + images[:, 0]) * base + images[:, 1]) * base + images[:, 2]
+    order = np.argsort(rest)
+    order = order[np.argsort(length[order], kind="stable")]
+    centre = i[order].astype(np.min_scalar_type(i.max(initial=0)))  # small integers are sorted in no time
+    return order[np.argsort(centre, kind="stable")]
 
 
 def _results(atoms):
