@@ -4,6 +4,7 @@ import numpy as np
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
+from sktaag.model_selection._backbone import find_backbone
 from sktaag.structures import InvalidRowsError, InvalidStructureError, RepeatUnit, as_column, to_mol
 
 # The first rule that matches names the family. Atoms with map number 1 are in the backbone, those with 2 are not.
@@ -94,15 +95,13 @@ def polymer_family(X):
 
 
 def _family(mol):
-    try:
-        unit = Chem.MolFromSmiles(RepeatUnit.from_mol(mol).psmiles)
-    except InvalidStructureError:
+    path = find_backbone(mol)
+    if path is None:
         return "other"
-    ends = [atom.GetIdx() for atom in unit.GetAtoms() if atom.GetAtomicNum() == 0]
+    unit = Chem.Mol(mol)
     for atom in unit.GetAtoms():
-        atom.SetIsotope(0)
-    for i in Chem.GetShortestPath(unit, *ends)[1:-1]:
-        unit.GetAtomWithIdx(i).SetIsotope(_IN_BACKBONE)
+        atom.SetAtomMapNum(0)
+        atom.SetIsotope(_IN_BACKBONE if atom.GetIdx() in path[1:-1] else 0)
     chain = RepeatUnit(Chem.MolToSmiles(unit)).oligomer(3)
     backbone = {atom.GetIdx() for atom in chain.GetAtoms() if atom.GetIsotope() == _IN_BACKBONE}
     for family, query in _QUERIES:
@@ -110,7 +109,7 @@ def _family(mol):
         for match in chain.GetSubstructMatches(query):
             if all((match[i] in backbone) == (number == 1) for i, number in wanted):
                 return family
-    # the first and the last unit are cut off: their ends have lost a neighbour
+    # in the unit and not in the chain, whose ends have lost a neighbour
     atoms = [atom for atom in unit.GetAtoms() if atom.GetIsotope() == _IN_BACKBONE]
     if all(atom.GetHybridization() != Chem.HybridizationType.SP3 for atom in atoms):
         return "conjugated"

@@ -5,6 +5,7 @@ from rdkit import Chem
 from rdkit.Chem.Scaffolds import MurckoScaffold
 from rdkit.rdBase import BlockLogs
 
+from sktaag.model_selection._backbone import find_backbone
 from sktaag.structures import InvalidRowsError, InvalidStructureError, RepeatUnit, as_column, to_mol
 
 
@@ -64,11 +65,9 @@ def scaffolds(X):
 def _scaffold(mol):
     mol = Chem.Mol(mol)
     Chem.RemoveStereochemistry(mol)
-    try:
-        unit = Chem.MolFromSmiles(RepeatUnit.from_mol(mol).psmiles)
-    except InvalidStructureError:
+    if find_backbone(mol) is None:
         return Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(mol))
-    ring = Chem.RWMol(unit)
+    ring = Chem.RWMol(mol)
     ring.AddBond(*_stars(ring), Chem.BondType.SINGLE)  # the backbone becomes a ring, which Murcko keeps
     Chem.GetSSSR(ring)
     opened = Chem.RWMol(MurckoScaffold.GetScaffoldForMol(ring))
