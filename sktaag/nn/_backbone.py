@@ -21,6 +21,7 @@ _BUILT_IN = {
     "attentive_fp": "sktaag.nn.backbones:AttentiveFP",
     "cgcnn": "sktaag.nn.backbones:CGCNN",
     "chgnet": "sktaag.nn.backbones:CHGNet",
+    "mace": "sktaag.nn.backbones:MACE",
 }
 
 

@@ -5,7 +5,8 @@ from sktaag.nn.backbones._cgcnn import CGCNN
 from sktaag.nn.backbones._chgnet import CHGNet
 from sktaag.nn.backbones._dimenet import DimeNetPlusPlus
 from sktaag.nn.backbones._gine import GINE
+from sktaag.nn.backbones._mace import MACE
 from sktaag.nn.backbones._schnet import SchNet
 from sktaag.nn.backbones._visnet import ViSNet
 
-__all__ = ["CGCNN", "GINE", "AttentiveFP", "CHGNet", "DimeNetPlusPlus", "SchNet", "ViSNet"]
+__all__ = ["CGCNN", "GINE", "MACE", "AttentiveFP", "CHGNet", "DimeNetPlusPlus", "SchNet", "ViSNet"]
