@@ -22,7 +22,8 @@ from skorch import NeuralNet
 
 from sktaag.base import StructureTransformer
 from sktaag.nn import linear_outputs
-from sktaag.sources import PyramidEnsemble, load_source
+from sktaag.sources import load_source
+from sktaag.sources._shotgun_ensemble import ShotgunEnsemble
 from sktaag.structures import InvalidRowsWarning
 
 
@@ -54,14 +55,13 @@ class Chain:
         if isinstance(source, (str, Path)):
             source = load_source(source)
         *steps, network = _flatten(source)
-        if member is not None or isinstance(network, PyramidEnsemble):
+        if member is not None or isinstance(network, ShotgunEnsemble):
             network = _pick_member(network, member)
         self.steps = copy.deepcopy(steps)
         self.network = _open_network(network)
         self.reads_structures = bool(self.steps) and _reads_structures(self.steps[0])
         self.feature_names = getattr([*self.steps, self.network][0], "feature_names_in_", None)
-        zeros = np.zeros((1, _n_inputs(self.network)), np.float32)
-        self.widths = [layer.shape[1] for layer in self._layers(zeros, "pre")]
+        self.widths = _widths(self.network)
 
     @cached_property
     def key(self):
@@ -158,7 +158,7 @@ def _flatten(estimator):
 
 
 def _pick_member(ensemble, member):
-    if not isinstance(ensemble, PyramidEnsemble):
+    if not isinstance(ensemble, ShotgunEnsemble):
         raise ValueError(
             f"member={member!r} picks from a PyramidEnsemble; the source ends in {type(ensemble).__name__}."
         )
@@ -215,10 +215,20 @@ def _open_network(network):
     return copy.copy(network)  # shallow, for `fit` puts a new net in place of the old one
 
 
-def _n_inputs(network):
-    if not isinstance(network, torch.nn.Module):
-        return network.n_features_in_
-    return next((part.in_features for part in network.modules() if isinstance(part, torch.nn.Linear)), 1)
+def _widths(network):
+    """Count the units of each hidden layer and of the output, by a row of zeros."""
+    module = network if isinstance(network, torch.nn.Module) else network.module_
+    n_inputs = getattr(network, "n_features_in_", None) or next(
+        (part.in_features for part in module.modules() if isinstance(part, torch.nn.Linear)), 1
+    )
+    weight = next(module.parameters())
+    zeros = torch.zeros((1, n_inputs), dtype=weight.dtype, device=weight.device)
+    hidden = linear_outputs(module, zeros)
+    if hasattr(network, "classes_"):
+        return [*(layer.shape[1] for layer in hidden), len(network.classes_)]
+    with torch.no_grad():
+        output = module(zeros) if module is network else network.predict(_named(zeros.cpu().numpy(), network))
+    return [*(layer.shape[1] for layer in hidden), output.reshape(1, -1).shape[1]]
 
 
 def _reads_structures(step):

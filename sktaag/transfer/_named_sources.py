@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from sktaag.sources import PyramidEnsemble
+from sktaag.sources import ModelLibrary
+from sktaag.sources._shotgun_ensemble import ShotgunEnsemble
 
 
 def named_sources(sources):
@@ -37,7 +38,9 @@ def named_sources(sources):
     if len(sources) == 0:
         raise ValueError("sources is empty; at least one is needed.")
     if isinstance(sources, pd.DataFrame):
-        sources = dict(zip(*_check_library_rows(sources), strict=True))
+        libraries = {}
+        rows = zip(*_check_library_rows(sources), strict=True)
+        return {model_id: partial(_open, path, libraries) for model_id, path in rows}
     names = list(sources) if isinstance(sources, dict) else range(len(sources))
     return {name: partial(getitem, sources, name) for name in names}
 
@@ -63,8 +66,9 @@ def parts_of(source, member):
         If there is no source, or two have the same name.
     """
     if isinstance(source, pd.DataFrame):
-        _, paths = _check_library_rows(source)
-        named = [(name, (path, None)) for name, path in zip(_card_names(source), paths, strict=True)]
+        libraries, (_, paths) = {}, _check_library_rows(source)
+        names = _card_names(source)
+        named = [(name, (_open(path, libraries), None)) for name, path in zip(names, paths, strict=True)]
     elif isinstance(source, dict):
         named = [(str(name), (one, member)) for name, one in source.items()]
     elif isinstance(source, (list, tuple)):
@@ -89,6 +93,14 @@ def _check_library_rows(frame):
             f"got {', '.join(map(repr, frame.columns))}."
         )
     return frame["id"].tolist(), frame["source"].tolist()
+
+
+def _open(path, libraries):
+    """Load a model of a library, whose models share what stands before their networks; other paths stay as they are."""
+    folder, _, model_id = str(path).rpartition("#")
+    if not folder or Path(path).exists():
+        return path
+    return libraries.setdefault(folder, ModelLibrary(folder)).get(model_id)
 
 
 def _card_names(frame):
@@ -117,7 +129,7 @@ def _named_members(source, member):
 
 def _ensemble_of(source):
     last = source[-1] if isinstance(source, Pipeline) else source
-    return last if isinstance(last, PyramidEnsemble) else None
+    return last if isinstance(last, ShotgunEnsemble) else None
 
 
 def _trained(source):

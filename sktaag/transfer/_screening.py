@@ -1,31 +1,84 @@
-"""Cheap scores by which a search prunes its candidates before heads are fitted."""
+"""Cheap scores by which a search prunes its sources before heads are fitted."""
+
+from math import ceil
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.preprocessing import scale
 
-from sktaag.model_selection import h_score, log_me, ridge_loo
+from sktaag.model_selection import log_me, ridge_loo
 from sktaag.transfer._fold_scores import fold_scores
 
-N_BINS = 5  # of a numeric target, for the H-score
+SCORES = ("log_me", "ridge")
+_SHARES_OF_TREES = (1 / 50, 1 / 10)  # of the head, in the rounds of "halving"
 
 
-def screening_score(features, y, screen, classification):
+def screening_rounds(screen, heads):
+    """List the score of each round.
+
+    Parameters
+    ----------
+    screen : str, int, estimator or list of these
+        As the `screen` of `SourceSearchCV`.
+    heads : list of estimators
+
+    Returns
+    -------
+    rounds : list of str or estimator
+        Names in `SCORES`, or cheap heads.
+
+    Raises
+    ------
+    ValueError
+        If "halving" finds no head of trees.
+    """
+    if isinstance(screen, (list, tuple)):
+        return list(screen)
+    if not isinstance(screen, str):
+        return [screen]
+    if screen != "halving":
+        return [screen]
+    for head in heads:
+        names = [name for name in head.get_params() if name.split("__")[-1] == "n_estimators"]
+        if names:
+            trees = head.get_params()[names[0]]
+            grown = [max(2, round(share * trees)) for share in _SHARES_OF_TREES]
+            return ["log_me", *(clone(head).set_params(**{names[0]: n}) for n in grown)]
+    raise ValueError(
+        'screen="halving" lets trees grow, and no head has n_estimators. Take "log_me", or a list of cheap heads.'
+    )
+
+
+def sizes_of_rounds(n_offers, n_kept, n_rounds):
+    """Say how many pass each round, about the same share of those that enter it; at least one."""
+    n_kept = min(n_kept, n_offers)
+    shares = ((n_kept / n_offers) ** (i / n_rounds) for i in range(1, n_rounds))
+    return [*(max(n_kept, ceil(n_offers * share)) for share in shares), n_kept]
+
+
+def screening_score(features, y, screen, classification, splits, scorer, error_score):
     """Score one block of features; higher is better.
 
     Parameters
     ----------
     features : ndarray of shape (n_samples, n_features)
-        Rows with NaN are left out.
+        Names in `SCORES` leave out rows with NaN.
     y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-    screen : {"log_me", "ridge", "h_score"}
+    screen : {"log_me", "ridge"} or estimator
+        An estimator is scored on the inner folds.
     classification : bool
         Whether y holds classes.
+    splits, scorer, error_score : list, callable, "raise" or float
+        Of the inner folds.
 
     Returns
     -------
     score : float
-        Minus infinity for features that are constant or nowhere finite.
+        Minus infinity for features that are constant or nowhere finite, and for estimators that fail.
     """
+    if not isinstance(screen, str):
+        scores, *_ = fold_scores(screen, features, y, splits, scorer, {}, {}, error_score)
+        return float(np.nan_to_num(np.mean(scores), nan=-np.inf))
     finite = np.isfinite(features).all(axis=1)
     features, y = features[finite].astype(np.float64), y[finite]
     if len(features) < 2 or (np.ptp(features, axis=0) == 0).all():
@@ -33,12 +86,4 @@ def screening_score(features, y, screen, classification):
     features = scale(features)
     if screen == "ridge":
         return ridge_loo(features, y, classification=classification)
-    if screen == "log_me":
-        return log_me(features, y, classification=classification, fit_intercept=True)
-    return h_score(features, y, n_bins=None if classification else N_BINS)
-
-
-def cheap_head_score(features, y, head, splits, scorer, error_score):
-    """Mean score of a cheap head on the inner folds; minus infinity if it fails."""
-    scores, *_ = fold_scores(head, features, y, splits, scorer, {}, {}, error_score)
-    return float(np.nan_to_num(np.mean(scores), nan=-np.inf))
+    return log_me(features, y, classification=classification, fit_intercept=True)

@@ -31,10 +31,8 @@ from sktaag.transfer._frozen_featurizer import FrozenFeaturizer
 from sktaag.transfer._layer_bank import LayerBank
 from sktaag.transfer._layer_choices import check_layers
 from sktaag.transfer._named_sources import named_sources, parts_of
-from sktaag.transfer._screening import cheap_head_score, screening_score
+from sktaag.transfer._screening import SCORES, screening_rounds, screening_score, sizes_of_rounds
 from sktaag.transfer._search_results import contest_results, objects, pick_winner, search_results, summarize
-
-_SCREENS = ("log_me", "ridge", "h_score")
 
 
 class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
@@ -67,12 +65,14 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
         Inner folds, as in `GridSearchCV`; `RepeatedKFold` makes the choice more stable.
     scoring : str, callable or None, default=None
         One metric, as in `GridSearchCV`. None is the head's own.
-    screen : {None, "log_me", "ridge", "h_score"}, int or estimator, default=None
-        Cheap score by which sources and layers are pruned before any head is fitted, on standardised features:
-        `sktaag.model_selection.ridge_loo`, `log_me` with an intercept, or `h_score` (of five bins if y is numeric). An
-        integer keeps that many by `ridge_loo`. An estimator is a cheap head, such as a forest of few trees, whose own
-        score on the inner folds screens. None tries all. The score sees all rows that `fit` was given and no others,
-        so that an outer cross-validation stays honest; `best_score_` becomes a little more optimistic.
+    screen : {None, "log_me", "ridge", "halving"}, int, estimator or list, default=None
+        Cheap score by which sources and layers are pruned before the heads are fitted: on standardised features,
+        `sktaag.model_selection.log_me` with an intercept or `ridge_loo`; an integer keeps that many by the latter. An
+        estimator is a cheap head, such as a forest of few trees, whose own score on the inner folds screens. A list is
+        successive halving [3]_: each round scores what the one before has left, and about the same share passes each.
+        "halving" is such a list, "log_me" and then the first head that has `n_estimators` with a fiftieth and a tenth
+        of its trees. None tries all. The scores see all rows that `fit` was given and no others, so that an outer
+        cross-validation stays honest; `best_score_` becomes a little more optimistic.
     n_screened : int or None, default=None
         How many pairs of source and layers pass a screen that is no integer. None is a twentieth of them, at least ten.
     baseline : bool or estimator, default=True
@@ -116,7 +116,8 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
     best_strategy_ : str
         "direct", "best" or an aggregate.
     screening_results_ : dict of arrays
-        ``source``, ``layers``, ``score`` and ``kept`` of every pair of source and layers. Only if `screen` is not None.
+        ``source`` and ``layers`` of every pair of these, ``score`` of its last round, ``n_passed`` (number of rounds)
+        and ``kept``. Only if `screen` is not None.
     best_index_ : int
         Row of the winner in `cv_results_`.
     best_indices_ : list of int
@@ -174,6 +175,8 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
        ACS Cent. Sci. 5, 1717 (2019). :doi:`10.1021/acscentsci.9b00804`
     .. [2] C. Nadeau, Y. Bengio, "Inference for the Generalization Error", Machine Learning 52, 239 (2003).
        :doi:`10.1023/A:1024068626366`
+    .. [3] K. Jamieson, A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", AISTATS
+       2016. :doi:`10.48550/arXiv.1502.07943`
 
     Examples
     --------
@@ -316,12 +319,15 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
                         f"aggregate={self.aggregate!r} averages probabilities of classes; {type(head).__name__} has "
                         "no predict_proba."
                     )
-        known = self.screen is None or hasattr(self.screen, "fit") or self.screen in _SCREENS
-        if not known and not _is_positive(self.screen):
-            raise ValueError(
-                f"screen must be None, {', '.join(map(repr, _SCREENS))}, a positive integer or an estimator, got "
-                f"{self.screen!r}."
-            )
+        several = list(self.screen) if isinstance(self.screen, (list, tuple)) else []
+        for screen in several or [self.screen]:
+            known = hasattr(screen, "fit") or (isinstance(screen, str) and screen in SCORES)
+            alone = screen is None or _is_positive(screen) or (isinstance(screen, str) and screen == "halving")
+            if not known and (several or not alone):
+                raise ValueError(
+                    "screen must be None, 'log_me', 'ridge', 'halving', a positive integer, an estimator, or a list of "
+                    f"'log_me', 'ridge' and estimators, got {self.screen!r}."
+                )
         for name in ("n_draws", "n_best", "n_screened"):
             value = getattr(self, name)
             if not _is_positive(value) and not (name == "n_screened" and value is None):
@@ -393,20 +399,22 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
         screen, n_kept = self.screen, self.n_screened or max(10, ceil(len(offers) / 20))
         if isinstance(screen, Integral):
             screen, n_kept = "ridge", screen
-        if isinstance(screen, str):
-            score, args = screening_score, (screen, is_classifier(self._first_head()))
-        else:
-            score, args = cheap_head_score, (screen, splits, self.scorer_, self.error_score)
-        tasks = ((offer.features(), y, *args) for offer in offers)
-        scores = np.array(self._run(score, tasks, len(offers), "screening"))
-        kept = np.sort(np.argsort(-scores, kind="stable")[:n_kept])
+        rounds = screening_rounds(screen, list(self._heads().values()))
+        args = (is_classifier(self._first_head()), splits, self.scorer_, self.error_score)
+        left, scores, passed = np.arange(len(offers)), np.empty(len(offers)), np.zeros(len(offers), int)
+        for one, size in zip(rounds, sizes_of_rounds(len(offers), n_kept, len(rounds)), strict=True):
+            tasks = ((offers[i].features(), y, one, *args) for i in left)
+            scores[left] = self._run(screening_score, tasks, len(left), "screening")
+            left = np.sort(left[np.argsort(-scores[left], kind="stable")[:size]])
+            passed[left] += 1
         self.screening_results_ = {
             "source": objects(offer.source for offer in offers),
             "layers": objects(offer.layers for offer in offers),
             "score": scores,
-            "kept": np.isin(np.arange(len(offers)), kept),
+            "n_passed": passed,
+            "kept": passed == len(rounds),
         }
-        return [(offers[i], scores[i]) for i in kept]
+        return [(offers[i], scores[i]) for i in left]
 
     # ---------------------------------------------------------------- the contest
 

@@ -33,7 +33,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 from sktaag.descriptors import Fingerprints
-from sktaag.model_selection import h_score, log_me, ridge_loo
+from sktaag.model_selection import log_me, ridge_loo
 from sktaag.nn import Pyramid
 from sktaag.sources import ModelLibrary, PyramidEnsemble, PyramidRegressor, save_source
 from sktaag.structures import InvalidRowsWarning, _reader
@@ -41,6 +41,7 @@ from sktaag.transfer import FrozenFeaturizer, SourceSearchCV
 from sktaag.transfer._candidate import Candidate, Offer
 from sktaag.transfer._contest import Contest, corrected_error, voters_of
 from sktaag.transfer._layer_bank import LayerBank
+from sktaag.transfer._screening import sizes_of_rounds
 
 SMILES = ["C" * n + end for n in range(1, 9) for end in ("", "O", "N", "(=O)O", "OC")]
 y_source = np.array([10.0 * s.count("C") + 50 * s.count("O") + 30 * s.count("N") for s in SMILES])
@@ -308,7 +309,7 @@ def test_library(sources, tmp_path):
     assert found.predict(TARGET).shape == (len(TARGET),)
 
 
-def test_ensemble_stands_for_its_networks():
+def test_ensemble_stands_for_its_networks(monkeypatch):
     ensemble = PyramidEnsemble(n_models=3, hidden=(6, 4), max_epochs=2, random_state=0)
     chain = make_pipeline(Fingerprints(counts=True, size=64), ensemble).fit(SMILES, y_source)
     members = [make_pipeline(chain[0], chain[1][k]) for k in range(3)]
@@ -319,7 +320,9 @@ def test_ensemble_stands_for_its_networks():
     bare = search(chain[1], cv=3, baseline=False).fit(X, y)
     assert_allclose(bare.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"][1:], rtol=1e-6)
     assert_allclose(bare.predict(X).shape, (len(TARGET),))
-    chain[1].members_.loc[1, "best_epoch"] = 0  # what a network has whose training diverged
+    table = chain[1].members_.copy()
+    table.loc[1, "best_epoch"] = 0  # what a network has whose training diverged
+    monkeypatch.setattr(PyramidEnsemble, "members_", property(lambda self: table), raising=False)
     assert search(chain, cv=3).fit(TARGET, y).cv_results_["param_source"].tolist() == [None, 0, 2]
 
 
@@ -402,7 +405,6 @@ def test_source_with_fewer_layers_goes_without_the_deep_ones():
     [
         ("ridge", ridge_loo),
         ("log_me", lambda X, y: log_me(X, y, fit_intercept=True)),
-        ("h_score", lambda X, y: h_score(X, y, n_bins=5)),
     ],
 )
 def test_screening_keeps_the_best_by_its_score(screen, definition):
@@ -431,6 +433,42 @@ def test_a_cheap_head_screens_by_its_inner_score():
     assert failing.cv_results_["param_layers"][1] == "all"
 
 
+def test_rounds_of_screening():
+    networks = [Knowing(), *(random_network(seed) for seed in range(15))]
+    trees = RandomForestRegressor(3, random_state=0)
+    found = search(networks, screen=["ridge", trees], n_screened=4, cv=CV).fit(X_numeric, y_numeric)
+    table = found.screening_results_
+    first = search(networks, screen="ridge", n_screened=8, cv=CV).fit(X_numeric, y_numeric).screening_results_
+    assert_array_equal(table["n_passed"] > 0, first["kept"])  # 16 -> 8 -> 4
+    assert_array_equal(table["score"][~first["kept"]], first["score"][~first["kept"]])
+    by_trees = search(networks, head=trees, baseline=False, cv=CV).fit(X_numeric, y_numeric).cv_results_
+    assert_array_equal(table["score"][first["kept"]], by_trees["mean_test_score"][first["kept"]])
+    left = np.flatnonzero(first["kept"])
+    best = left[np.argsort(-by_trees["mean_test_score"][left])[:4]]
+    assert_array_equal(np.flatnonzero(table["kept"]), np.sort(best))
+    assert_array_equal(table["n_passed"] == 2, table["kept"])
+    assert found.best_source_ == 0
+
+
+def test_halving_lets_the_trees_of_the_head_grow():
+    head = make_pipeline(StandardScaler(), RandomForestRegressor(40, random_state=0))
+    networks = [Knowing(), *(random_network(seed) for seed in range(11))]
+    params = {"head": {"ridge": Ridge(), "forest": head}, "n_screened": 2, "cv": 3, "refit": False}
+    found = search(networks, screen="halving", **params).fit(X_numeric, y_numeric)
+    rounds = [clone(head).set_params(randomforestregressor__n_estimators=n) for n in (2, 4)]
+    expected = search(networks, screen=["log_me", *rounds], **params).fit(X_numeric, y_numeric)
+    same_results(found, expected)
+    assert found.best_source_ == 0
+    assert found.screening_results_["kept"].sum() == 2
+
+
+def test_sizes_of_rounds():
+    assert sizes_of_rounds(1000, 10, 2) == [100, 10]
+    assert sizes_of_rounds(1000, 20, 3) == [272, 74, 20]
+    assert sizes_of_rounds(5, 10, 3) == [5, 5, 5]
+    assert sizes_of_rounds(7, 3, 1) == [3]
+
+
 def test_an_integer_screens_by_ridge():
     number = search(screen=2, cv=2).fit(X_numeric, y_numeric)
     named = search(screen="ridge", n_screened=2, cv=2).fit(X_numeric, y_numeric)
@@ -453,9 +491,6 @@ def test_screening_of_classes():
             [*NETWORKS, Knowing()], LogisticRegression(), screen=screen, n_screened=1, cv=3, baseline=False
         ).fit(X_numeric, labels)
         assert found.best_source_ == 5, screen
-    found = search(head=LogisticRegression(), screen="h_score", n_screened=1, cv=3).fit(X_numeric, labels)
-    features = StandardScaler().fit_transform(FrozenFeaturizer(NETWORKS[0]).fit_transform(X_numeric).astype(float))
-    assert found.screening_results_["score"][0] == pytest.approx(h_score(features, labels))
 
 
 def test_log_me_tells_layers_wider_than_the_rows_apart():
@@ -1007,8 +1042,12 @@ def test_failing_heads():
         ),
         (
             {"screen": "leep"},
-            "screen must be None, 'log_me', 'ridge', 'h_score', a positive integer or an estimator, got 'leep'",
+            "screen must be None, 'log_me', 'ridge', 'halving', a positive integer, an estimator, or a list of "
+            "'log_me', 'ridge' and estimators, got 'leep'",
         ),
+        ({"screen": ["log_me", 3]}, r"got \['log_me', 3\]"),
+        ({"screen": []}, r"got \[\]"),
+        ({"screen": "halving"}, 'screen="halving" lets trees grow, and no head has n_estimators'),
         ({"screen": 0}, "screen must be None"),
         ({"n_screened": 0}, "n_screened must be a positive integer, got 0"),
         ({"n_draws": 1.5}, "n_draws must be a positive integer, got 1.5"),
