@@ -93,7 +93,7 @@ def _read_wwl_gpr(path) -> pd.DataFrame:
     root = "simple_adsorbate_db/"
     with zipfile.ZipFile(path) as archive:
         table = pd.read_csv(StringIO(archive.read(root + "adsorption_energies.txt").decode()), skipinitialspace=True)
-        atoms = []
+        atoms: list = []
         for name in table["sample"]:
             raw = archive.read(f"{root}simple_adsorbate_structures/{name}")
             file = StringIO(raw.decode()) if name.endswith(".xyz") else BytesIO(raw)

@@ -18,50 +18,55 @@ _N_OUTER, _N_INNER = 5, 4
 def _read(structures, predictions, *, geometry: str) -> pd.DataFrame:
     from ase.io import read
 
-    frame = _read_benchmark(predictions, f"lmdb_fg_ensemble_{_FILES[geometry]}")
+    frame = _read_benchmark(_files(predictions), f"lmdb_fg_ensemble_{_FILES[geometry]}")
+    files = _files(structures)
     paths = frame["group"] + "/structures/" + frame["name"] + "." + _FILES[geometry]
-    with tarfile.open(structures) as archive:
-        texts = {member.name: archive.extractfile(member).read().decode() for member in archive if member.isfile()}
-    atoms = [read(io.StringIO(texts[path]), format="vasp") for path in paths]
-    gas = _gas_energies(texts["energies.dat"])
-    metal, dash, molecule = frame["name"].str.partition("-")[[0, 1, 2]].to_numpy().T
-    on_metal = dash == "-"
-    molecule = pd.Series(np.where(on_metal, molecule, metal)).str.replace(r"-[ab]$", "", regex=True)
+    atoms = [read(io.StringIO(files[path].decode()), format="vasp") for path in paths]
+    on_metal = frame["name"].str.contains("-")
+    parts = frame["name"].str.replace(r"-[ab]$", "", regex=True).str.rsplit("-", n=1)
+    molecule = parts.str[-1]
     energy = frame.pop("energy_less_slab")
     return atoms_table(
         atoms,
         energy_less_slab=energy,
-        adsorption_energy=(energy - molecule.map(gas)).where(on_metal),
-        metal=np.where(on_metal, metal, "gas"),
+        adsorption_energy=(energy - molecule.map(_gas_energies(files["energies.dat"]))).where(on_metal),
+        metal=parts.str[0].where(on_metal, "gas"),
         molecule=molecule,
         **frame,
     )
 
 
-def _read_benchmark(path, folder: str) -> pd.DataFrame:
-    """Names, targets, outer folds and mean predictions of the inner models, in the order of the benchmark's ids."""
+def _files(path) -> dict[str, bytes]:
+    """Content of every file in an archive."""
     with tarfile.open(path) as archive:
-        table = pd.read_csv(
-            archive.extractfile(f"{folder}/ds_data.csv"),
-            names=["id", "name", "group", "energy_less_slab"],
-            dtype={"name": str},
-            index_col="id",
-        ).sort_index()
-        for model, column in _MODELS.items():
-            if f"{folder}/{model}" not in archive.getnames():
-                continue  # GemNet was not run on relaxed structures
-            table[column] = 0.0
-            for k in range(_N_OUTER * _N_INNER):  # the inner models of an outer fold follow each other
-                with np.load(archive.extractfile(f"{folder}/{model}/predictions_{k}.npz"), allow_pickle=False) as raw:
-                    ids = raw["ids"].astype(int)
-                    table.loc[ids, column] += raw["energy"] / _N_INNER
-                    table.loc[ids, "fold"] = k // _N_INNER
+        opened = {member.name: archive.extractfile(member) for member in archive}
+        return {name: file.read() for name, file in opened.items() if file is not None}
+
+
+def _read_benchmark(files: dict[str, bytes], folder: str) -> pd.DataFrame:
+    """Names, targets, outer folds and mean predictions of the inner models, in the order of the benchmark's ids."""
+    table = pd.read_csv(
+        io.BytesIO(files[f"{folder}/ds_data.csv"]),
+        names=["id", "name", "group", "energy_less_slab"],
+        dtype={"name": str},
+        index_col="id",
+    ).sort_index()
+    for model, column in _MODELS.items():
+        paths = [f"{folder}/{model}/predictions_{k}.npz" for k in range(_N_OUTER * _N_INNER)]
+        if paths[0] not in files:
+            continue  # GemNet was not run on relaxed structures
+        table[column] = 0.0
+        for k, path in enumerate(paths):  # the inner models of an outer fold follow each other
+            with np.load(io.BytesIO(files[path]), allow_pickle=False) as raw:
+                ids = raw["ids"].astype(int)
+                table.loc[ids, column] += raw["energy"] / _N_INNER
+                table.loc[ids, "fold"] = k // _N_INNER
     return table.astype({"fold": int}).reset_index(drop=True)
 
 
-def _gas_energies(text: str) -> pd.Series:
+def _gas_energies(table_of_energies: bytes) -> pd.Series:
     """Energies of the molecules alone; those of names that have two energies are left out."""
-    table = pd.read_csv(io.StringIO(text), sep=r"\s+", names=["name", "energy"], dtype={"name": str})
+    table = pd.read_csv(io.BytesIO(table_of_energies), sep=r"\s+", names=["name", "energy"], dtype={"name": str})
     gas = table[~table["name"].str.contains("-")].drop_duplicates()
     return gas.drop_duplicates("name", keep=False).set_index("name")["energy"]
 

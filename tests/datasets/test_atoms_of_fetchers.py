@@ -151,7 +151,7 @@ def test_game_net_joins_structures_folds_and_predictions(raw_files):
     rows = "".join(f"{i},{names[i]},group2,{-10.0 - i}\n" for i in (3, 1, 0, 2, 4))
     predictions = {"lmdb_fg_ensemble_poscar/ds_data.csv": rows}
     for model in ("painn", "dpp"):
-        predictions[f"lmdb_fg_ensemble_poscar/{model}"] = ""
+        predictions[f"lmdb_fg_ensemble_poscar/{model}/"] = ""  # a folder
         for k in range(20):
             file = io.BytesIO()
             np.savez(file, ids=np.array([str(k // 4)]), energy=[k // 4 + (k % 4) / 4])
