@@ -376,3 +376,12 @@ def test_edge_vectors_of_images(make_graph):
     x = sorted(vector[graph.edge_index[1] == 0][:, 0].tolist())
     assert x == pytest.approx([-4.0, -2.1, 1.9, 4.0])
     torch.testing.assert_close(length, vector.norm(dim=1))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_gpu_agrees_with_cpu(name, molecule, other):
+    network = trained_network(make(name), n_fresh_blocks=1)
+    batch = Batch.from_data_list([molecule, other])
+    on_gpu = copy.deepcopy(network).cuda()
+    torch.testing.assert_close(on_gpu(batch.clone().cuda()).cpu(), network(batch))
+    assert on_gpu.backbone.head().to("cpu")(network.backbone.tokens(batch)[:, -1]).device.type == "cpu"
