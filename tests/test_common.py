@@ -113,6 +113,7 @@ NUMERIC_ESTIMATORS = {
     "NeuralRegressor",
     "PyramidClassifier",
     "PyramidEnsemble",
+    "PyramidEnsembleClassifier",
     "PyramidRegressor",
     "RareBitFilter",
     "xenonpy.DescriptorHeatmap",
@@ -120,7 +121,10 @@ NUMERIC_ESTIMATORS = {
 }
 
 # Estimators over fitted sources, which no generic check can build, by the test file that holds their contract.
-ESTIMATORS_OVER_SOURCES = {"SourceSearchCV": "transfer/test_source_search_cv.py"}
+ESTIMATORS_OVER_SOURCES = {
+    "SourceSearchCV": "transfer/test_source_search_cv.py",
+    "TAAGFeaturizer": "transfer/test_taag_featurizer.py",
+}
 
 # XenonPy's tools that no generic check fits: they take a network, or are no estimators but for their parameters. Their
 # own test files clone and pickle them.

@@ -337,6 +337,14 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
     def _run(self, graphs, network=None, *, n_outputs, forces=False):
         """Run the network on graphs, in double precision: in single precision sums change with the rest of a batch.
 
+        Parameters
+        ----------
+        graphs : sequence of Data or None
+        network : GraphNetwork or None, default=None
+            As `evaluation_copy` makes it; None for one of the trained network.
+        n_outputs : int
+        forces : bool, default=False
+
         Returns
         -------
         outputs : ndarray of shape (n, n_outputs)
@@ -344,7 +352,7 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
         forces : list of ndarray of shape (n_atoms, 3), or of None
         """
         device = resolve_device(self.device)
-        network = evaluation_copy(self.module_ if network is None else network, device)
+        network = evaluation_copy(self.module_, device) if network is None else network
 
         def run(batch):
             outputs, gradients = outputs_and_forces(network, batch, forces)

@@ -8,7 +8,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktaag.heads._neural_regressor import NeuralRegressor, _known_r2
-from sktaag.sources._graph_estimator import GraphEstimator
+from sktaag.heads._torch_state import resolve_device
+from sktaag.sources._graph_estimator import GraphEstimator, evaluation_copy
 from sktaag.sources._graph_net import GraphLoss
 from sktaag.sources._target_scaler import TargetScaler
 
@@ -163,7 +164,8 @@ class GraphRegression(MultiOutputMixin, RegressorMixin, GraphEstimator):
 
     def _keep_readout(self, network, start, graphs, numbers, targets):
         """Refit the references to what the trained readout leaves, or put a new one in its place; return its scale."""
-        outputs, _ = self._run(graphs, network, n_outputs=targets.shape[1])
+        copy = evaluation_copy(network, resolve_device(self.device))
+        outputs, _ = self._run(graphs, copy, n_outputs=targets.shape[1])
         scaler = TargetScaler(self.target).fit(numbers, targets, outputs * start.scale, start.scale)
         if start.fallback is not None and not (scaler.spread_ < self.target_scaler_.spread_).all():
             network.head = start.fallback
@@ -172,9 +174,9 @@ class GraphRegression(MultiOutputMixin, RegressorMixin, GraphEstimator):
         self.target_scaler_ = scaler
         return start.scale
 
-    def _predict_graphs(self, graphs, forces=False):
+    def _predict_graphs(self, graphs, forces=False, network=None):
         scaler = self.target_scaler_
-        outputs, gradients = self._run(graphs, n_outputs=scaler.scale_.size, forces=forces)
+        outputs, gradients = self._run(graphs, network, n_outputs=scaler.scale_.size, forces=forces)
         there = [i for i, graph in enumerate(graphs) if graph is not None]
         numbers = [graphs[i].z.numpy() for i in there]
         if self.target == "extensive":

@@ -1,0 +1,100 @@
+"""A fitted energy model as a calculator of ASE."""
+
+from ase.calculators.calculator import Calculator, all_changes
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from sktaag.heads._torch_state import resolve_device
+from sktaag.sources._graph_estimator import evaluation_copy
+from sktaag.sources._graph_regression import GraphRegression
+
+
+class EnergyCalculator(Calculator):
+    """Energy and forces of a fitted model, for ASE's optimizers, molecular dynamics and vibrations.
+
+    Parameters
+    ----------
+    model : fitted estimator or Pipeline that ends in one
+        With `predict` and `predict_forces`: `TAAGRegressor`, `FineTunedRegressor`, `sktaag.sources.GNNRegressor`.
+        Its state at this moment is what is taken.
+    energy_unit : float, default=1.0
+        Unit of the model's energies in eV, such as ``ase.units.kcal / ase.units.mol``. Its forces are in this unit for
+        each Å.
+    **kwargs : dict
+        For `ase.calculators.calculator.Calculator`.
+
+    Raises
+    ------
+    NotFittedError
+        If the model is not fitted.
+    TypeError
+        If it predicts no forces.
+    ValueError
+        If it predicts no energies: several targets, or intensive ones.
+
+    Notes
+    -----
+    Forces are derivatives of the energy: a trajectory at constant energy keeps it, but for the error of its time steps.
+    There is no stress; cells stay as they are.
+
+    Examples
+    --------
+    >>> from ase.build import molecule
+    >>> from ase.optimize import BFGS
+    >>> from sktaag.sources import GNNRegressor
+    >>> from sktaag.transfer import EnergyCalculator
+    >>> names = ["H2O", "CH4", "NH3", "C2H6", "CH3OH", "C2H4", "CO2", "H2CO"]
+    >>> energies = [-14.2, -24.0, -19.5, -40.5, -30.2, -31.9, -22.9, -22.1]  # eV
+    >>> model = GNNRegressor("schnet", module__n_layers=2, module__n_features=16, max_epochs=5, random_state=0)
+    >>> atoms = molecule("H2O")
+    >>> atoms.calc = EnergyCalculator(model.fit([molecule(name) for name in names], energies))
+    >>> before = atoms.get_potential_energy()
+    >>> converged = BFGS(atoms, logfile=None).run(fmax=0.1, steps=5)
+    >>> bool(atoms.get_potential_energy() <= before)
+    True
+    """
+
+    implemented_properties = ["energy", "free_energy", "forces"]  # noqa: RUF012
+
+    def __init__(self, model, *, energy_unit=1.0, **kwargs):
+        super().__init__(**kwargs)
+        steps = []
+        if isinstance(model, Pipeline):
+            *steps, model = [step for _, step in model.steps]
+        if not hasattr(model, "predict_forces"):
+            raise TypeError(f"The model must have predict_forces, which {type(model).__name__} has not.")
+        check_is_fitted(model)
+        self.energy_unit = energy_unit
+        self._steps = steps
+        self._model = model
+        self._network = None
+        if isinstance(model, GraphRegression):
+            model._check_conservative(model.backbone_, model.target_scaler_.scale_.size)
+            self._network = evaluation_copy(model.module_, resolve_device(model.device))
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        """Compute energy and forces; ASE calls this.
+
+        Parameters
+        ----------
+        atoms : ase.Atoms or None, default=None
+        properties : sequence of str, default=("energy",)
+        system_changes : list of str
+        """
+        super().calculate(atoms, properties, system_changes)
+        bare = self.atoms.copy()  # without this calculator
+        energy, forces = self._predict([bare], "forces" in properties)
+        self.results = {"energy": energy * self.energy_unit, "free_energy": energy * self.energy_unit}
+        if forces is not None:
+            self.results["forces"] = forces * self.energy_unit
+
+    def _predict(self, X, with_forces):
+        for step in self._steps:
+            X = step.transform(X)
+        if self._network is None:
+            energies = self._model.predict(X)
+            forces = self._model.predict_forces(X) if with_forces else [None]
+        else:
+            graphs = self._model._to_graphs(X, self._network.backbone)
+            energies, forces = self._model._predict_graphs(graphs, with_forces, self._network)
+        return float(energies.ravel()[0]), forces[0]

@@ -1,0 +1,263 @@
+"""The states that an attention over the depths of a graph network makes, as features for any head."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.model_selection import check_cv
+from sklearn.utils.validation import check_is_fitted
+
+from sktaag.heads._net_params import NetParamsMixin
+from sktaag.structures import as_column
+from sktaag.transfer._frozen_source import FrozenSourceMixin
+from sktaag.transfer._taag_classifier import TAAGClassifier
+from sktaag.transfer._taag_regressor import TAAGRegressor
+
+_POOLS = {
+    "mean": lambda states: states.mean(axis=0),
+    "std": lambda states: states.std(axis=0),
+    "sum": lambda states: states.sum(axis=0),
+    "max": lambda states: states.max(axis=0),
+}
+
+
+class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEstimator):
+    """Features of a trained graph network, each depth weighed as the target asks: input for a forest or any head.
+
+    `fit` learns the attention from y, as `TAAGRegressor` does; `transform` pools the attended states of the atoms of
+    each structure. A head that is trained on features which have seen its labels trusts them too much.
+    `fit_transform`, which a Pipeline calls in training, therefore gives each structure the features of an attention
+    that was learned without it.
+
+    Parameters
+    ----------
+    source : fitted estimator, Pipeline, str or path
+        A fitted `sktaag.sources.GNNRegressor` (or any other estimator over graphs), a Pipeline that ends in one, its
+        file, ``"folder#id"`` for a model in a library, or a backbone with pretrained weights, such as ``"chgnet"``. It
+        is not changed, and clones share it.
+    attention : {"last", "sum", "mix", "query", "taag"}, default="taag"
+        How the states of an atom become one, see `sktaag.nn.LayerAttention`. "last" and "sum" learn nothing.
+    freeze : {"all", "embeddings", "none", "scratch"} or int, default="all"
+        What stays of the source: all of it; embeddings and bases, as in the authors' release; the first k blocks and
+        what is before them; nothing, so that all is fine-tuned. "scratch" takes the architecture with fresh weights:
+        the control.
+    n_fresh_blocks : int, default=0
+        Blocks with fresh weights behind those of the source. They are trained, whatever `freeze` says.
+    task : {"regression", "classification"}, default="regression"
+        What y is.
+    pooling : str or sequence of {"mean", "std", "sum", "max"}, default=("mean", "std")
+        How the states of the atoms become those of the structure; several are put side by side.
+    cv : int, splitter, iterable or None, default=5
+        Folds of `fit_transform`, as in scikit-learn. None gives the features of the attention that has seen all rows.
+    target : {"extensive", "intensive"}, default="extensive"
+        Whether the targets grow with the number of atoms, as energies do, or not, as a band gap.
+    graphs : AtomGraphs, MoleculeGraphs or None, default=None
+        Makes graphs of structures; it is cloned. None is that of the source.
+    cache : None, path or joblib.Memory, default=None
+        Folder that keeps the states of the source, if they are computed once.
+    lr : float, default=0.001
+        Learning rate.
+    weight_decay : float, default=0.01
+        Of AdamW.
+    batch_size : int, default=32
+        Graphs in a batch.
+    max_epochs : int, default=200
+        Passes over the training rows, at most.
+    device : str or torch.device, default="auto"
+        "auto" is CUDA where there is one, else the CPU.
+    random_state : int, RandomState instance or None, default=None
+        Draws the weights, the batches and the inner validation set. torch's own generators are left as they were.
+    verbose : int, default=0
+        1 shows a progress bar over epochs, 2 skorch's table.
+    **net_params : dict
+        As in `TAAGRegressor`.
+
+    Attributes
+    ----------
+    model_ : TAAGRegressor or TAAGClassifier
+        The fitted model whose attention it is.
+    layer_weights_ : ndarray of shape (T,)
+        Share of each depth, from the embedding to the last block, mean over the atoms of the training rows.
+    n_features_in_ : int
+        1, the column of structures.
+
+    Raises
+    ------
+    ValueError
+        In `fit`, if a parameter is out of its range, or as `TAAGRegressor` does.
+
+    See Also
+    --------
+    TAAGRegressor : The model itself.
+    FrozenFeaturizer : Hidden layers of networks over descriptors.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import RidgeCV
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sktaag.sources import GNNRegressor
+    >>> from sktaag.transfer import TAAGFeaturizer
+    >>> X = ["CCO", "CCCO", "CC(C)O", "CC", "CCC", "CC(C)C"]
+    >>> source = GNNRegressor("gine", target="intensive", module__n_layers=2, module__n_features=16, random_state=0)
+    >>> source.fit(X, [78, 97, 83, -89, -42, -12]).n_iter_  # boiling points, degrees Celsius
+    200
+    >>> features = TAAGFeaturizer(source, attention="mix", target="intensive", cv=3, max_epochs=20, random_state=0)
+    >>> melting_points = [-114, -126, -89, -183, -188, -159]
+    >>> model = make_pipeline(features, RidgeCV()).fit(X, melting_points)
+    >>> model.predict(["CCCCO"]).shape, model[:-1].transform(X).shape
+    ((1,), (6, 32))
+    """
+
+    def __init__(
+        self,
+        source,
+        *,
+        attention="taag",
+        freeze="all",
+        n_fresh_blocks=0,
+        task="regression",
+        pooling=("mean", "std"),
+        cv=5,
+        target="extensive",
+        graphs=None,
+        cache=None,
+        lr=0.001,
+        weight_decay=0.01,
+        batch_size=32,
+        max_epochs=200,
+        device="auto",
+        random_state=None,
+        verbose=0,
+        **net_params,
+    ):
+        self.source = source
+        self.attention = attention
+        self.freeze = freeze
+        self.n_fresh_blocks = n_fresh_blocks
+        self.task = task
+        self.pooling = pooling
+        self.cv = cv
+        self.target = target
+        self.graphs = graphs
+        self.cache = cache
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self._set_net_params(net_params)
+
+    def fit(self, X, y, **fit_params):
+        """Learn the attention.
+
+        Parameters
+        ----------
+        X : column of shape (n_samples,)
+            Structures, or graphs as `sktaag.graphs` makes them.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets, or classes.
+        **fit_params : dict
+            `forces`, as in `TAAGRegressor.fit`.
+
+        Returns
+        -------
+        self : TAAGFeaturizer
+        """
+        self._pools()
+        self.model_ = self._model().fit(X, y, **fit_params)
+        self.layer_weights_ = self.model_.layer_weights_
+        self.n_features_in_ = 1
+        return self
+
+    def transform(self, X):
+        """Compute the pooled states.
+
+        Parameters
+        ----------
+        X : column of shape (n_samples,)
+            Structures, or graphs as `sktaag.graphs` makes them.
+
+        Returns
+        -------
+        features : ndarray of shape (n_samples, n_features_out)
+            float32; rows of NaN for invalid structures if `graphs` lets them pass.
+        """
+        check_is_fitted(self)
+        return self._pool(self.model_, X)
+
+    def fit_transform(self, X, y, **fit_params):
+        """Learn the attention, and compute the states of each row by one that was learned without it.
+
+        Parameters
+        ----------
+        X : column of shape (n_samples,)
+            Structures, or graphs as `sktaag.graphs` makes them.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets, or classes.
+        **fit_params : dict
+            `forces`, as in `TAAGRegressor.fit`.
+
+        Returns
+        -------
+        features : ndarray of shape (n_samples, n_features_out)
+        """
+        self.fit(X, y, **fit_params)
+        column = as_column(X)
+        if self.cv is None:
+            return self._pool(self.model_, column)
+        targets = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+        features = np.full((len(column), len(self.get_feature_names_out())), np.nan, np.float32)
+        folds = check_cv(self.cv, targets, classifier=self.task == "classification")
+        for train, test in folds.split(column, targets):
+            params = {name: [values[i] for i in train] for name, values in fit_params.items() if values is not None}
+            model = self._model().fit(column[train], targets[train], **params)
+            features[test] = self._pool(model, column[test])
+        return features
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns ``mean_1``, ``mean_2``, ...
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored; there as in every transformer of scikit-learn.
+
+        Returns
+        -------
+        names : ndarray of str, of shape (n_features_out,)
+        """
+        check_is_fitted(self)
+        width = self.model_.backbone_.n_features
+        return np.array([f"{pool}_{j}" for pool in self._pools() for j in range(1, width + 1)], dtype=object)
+
+    def _model(self):
+        if self.task not in ("regression", "classification"):
+            raise ValueError(f'task must be "regression" or "classification", got {self.task!r}.')
+        params = self.get_params(deep=False)
+        task, *_ = (params.pop(name) for name in ("task", "pooling", "cv"))
+        estimator = (TAAGRegressor if task == "regression" else TAAGClassifier)(**params)
+        return clone(estimator)
+
+    def _pools(self):
+        pools = (self.pooling,) if isinstance(self.pooling, str) else tuple(self.pooling)
+        if not pools or not set(pools) <= set(_POOLS) or len(set(pools)) < len(pools):
+            raise ValueError(f"pooling must be some of {', '.join(_POOLS)}, each once, got {self.pooling!r}.")
+        return pools
+
+    def _pool(self, model, X):
+        states, _ = model.attended_states(X)
+        pools = [_POOLS[name] for name in self._pools()]
+        rows = np.full((len(states), len(pools) * model.backbone_.n_features), np.nan, np.float32)
+        for row, state in zip(rows, states, strict=True):
+            if state is not None:
+                row[:] = np.concatenate([pool(state) for pool in pools])
+        return rows
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.no_validation = True
+        return tags

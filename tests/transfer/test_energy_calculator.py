@@ -1,0 +1,108 @@
+import pickle
+
+import numpy as np
+import pytest
+from ase import units
+from ase.build import bulk, molecule
+from ase.calculators.fd import calculate_numerical_forces
+from ase.md.verlet import VelocityVerlet
+from ase.optimize import BFGS
+from graph_sources import ENERGIES, MOLECULES, TINY, clusters, tiny_source
+from numpy.testing import assert_allclose
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+
+from sktaag.graphs import AtomGraphs
+from sktaag.sources import GNNRegressor
+from sktaag.transfer import EnergyCalculator, TAAGRegressor
+
+
+@pytest.fixture(scope="module")
+def source():
+    return tiny_source()
+
+
+@pytest.fixture(scope="module")
+def argon():
+    made, energies, forces = clusters(20)
+    model = GNNRegressor(**TINY, max_epochs=30, lr=0.01, batch_size=10, random_state=0, device="cpu")
+    return model.fit(made, energies, forces=forces)
+
+
+def with_calculator(model, atoms, **params):
+    atoms = atoms.copy()
+    atoms.calc = EnergyCalculator(model, **params)
+    return atoms
+
+
+def test_it_says_what_the_model_says(source):
+    for atoms in (molecule("CH3OH"), bulk("C", "diamond", a=3.6, cubic=True)):
+        moving = with_calculator(source, atoms)
+        assert_allclose(moving.get_potential_energy(), source.predict([atoms])[0], rtol=1e-12)
+        assert "forces" not in moving.calc.results
+        assert_allclose(moving.get_forces(), source.predict_forces([atoms])[0], atol=1e-10)
+        moving.rattle(0.05, seed=0)
+        assert_allclose(moving.get_potential_energy(), source.predict([moving])[0], rtol=1e-12)
+        assert_allclose(moving.get_forces(), calculate_numerical_forces(moving, eps=1e-4), rtol=1e-4, atol=1e-6)
+        with_unit = with_calculator(source, atoms, energy_unit=units.kcal / units.mol)
+        ratio = units.kcal / units.mol
+        assert_allclose(with_unit.get_potential_energy(), ratio * source.predict([atoms])[0])
+        assert_allclose(with_unit.get_forces(), ratio * source.predict_forces([atoms])[0], atol=1e-10)
+
+
+def test_relaxation(argon):
+    atoms = with_calculator(argon, clusters(1, seed=7)[0][0])
+    before = atoms.get_potential_energy()
+    BFGS(atoms, logfile=None).run(fmax=0.05, steps=60)
+    assert np.linalg.norm(atoms.get_forces(), axis=1).max() < 0.05
+    assert atoms.get_potential_energy() < before
+
+
+def test_dynamics_keep_the_energy(argon):
+    atoms = with_calculator(argon, clusters(1, seed=3)[0][0])
+    BFGS(atoms, logfile=None).run(fmax=0.05, steps=60)
+    atoms.set_velocities(np.random.RandomState(0).normal(scale=0.003, size=(5, 3)))
+    start, kinetic = atoms.get_total_energy(), atoms.get_kinetic_energy()
+    VelocityVerlet(atoms, timestep=2 * units.fs).run(50)
+    assert abs(atoms.get_total_energy() - start) < 0.05 * kinetic
+
+
+def test_what_the_model_becomes_later_does_not_matter(source):
+    model = TAAGRegressor(source, attention="mix", max_epochs=2, random_state=0).fit(MOLECULES, ENERGIES)
+    atoms = with_calculator(model, MOLECULES[0])
+    before = atoms.get_potential_energy()
+    again = pickle.loads(pickle.dumps(atoms.calc))
+    again.reset()
+    assert again.get_potential_energy(MOLECULES[0]) == pytest.approx(before, rel=1e-12)
+
+
+def test_pipelines_and_models_of_others(source):
+    pipeline = make_pipeline(AtomGraphs(4.0), GNNRegressor(**TINY, max_epochs=2, random_state=0))
+    pipeline.fit(MOLECULES, ENERGIES)
+    atoms = with_calculator(pipeline, MOLECULES[4])
+    assert_allclose(atoms.get_potential_energy(), pipeline.predict([MOLECULES[4]])[0])
+
+    class Springs(BaseEstimator):
+        def fit(self, X=None, y=None):
+            self.fitted_ = True
+            return self
+
+        def predict(self, X):
+            return np.array([np.square(atoms.positions).sum() for atoms in X])
+
+        def predict_forces(self, X):
+            return [-2 * atoms.positions for atoms in X]
+
+    atoms = with_calculator(Springs().fit(), molecule("H2O"))
+    assert_allclose(atoms.get_forces(), calculate_numerical_forces(atoms, eps=1e-4), atol=1e-6)
+
+
+def test_models_without_forces(source):
+    with pytest.raises(NotFittedError):
+        EnergyCalculator(GNNRegressor())
+    with pytest.raises(TypeError, match="must have predict_forces, which AtomGraphs has not"):
+        EnergyCalculator(AtomGraphs())
+    intensive = GNNRegressor(**TINY, target="intensive", max_epochs=1).fit(MOLECULES, ENERGIES)
+    with pytest.raises(ValueError, match="target is 'intensive'"):
+        EnergyCalculator(intensive)
