@@ -58,6 +58,7 @@ def write_dataset_tables(path):
         "Molecules": table[~table["offline"] & (table["kind"] == "molecule")],
         "Polymers": table[table["kind"] == "polymer"],
         "Compositions": table[table["kind"] == "composition"],
+        "Atoms in space": table[table["kind"] == "structure"],
         "Tables of elements": table[table["kind"] == "element"],
     }
     assert sum(map(len, parts.values())) == len(table), "a data set of another kind: give it a table"

@@ -29,7 +29,10 @@ ATOM_FEATURES = (
 )
 BOND_FEATURES = (*_ORDERS, "other order", "conjugated", "in a ring", "E", "Z")
 
-_HYBRIDISATION_TYPES = tuple(HybridizationType.names[name] for name in _HYBRIDISATIONS)
+# the place of each value among the columns that mark it
+_ELEMENT_PLACES = {symbol: i for i, symbol in enumerate(_ELEMENTS)}
+_HYBRIDISATION_PLACES = {HybridizationType.names[name]: i for i, name in enumerate(_HYBRIDISATIONS)}
+_ORDER_PLACES = {order: i for i, order in enumerate(_ORDERS.values())}
 
 
 def atom_features(atom):
@@ -39,12 +42,12 @@ def atom_features(atom):
     """
     chirality = atom.GetProp("_CIPCode") if atom.HasProp("_CIPCode") else ""
     return [
-        *_one_hot(atom.GetSymbol(), _ELEMENTS),
-        *_one_hot(min(atom.GetDegree(), _MOST_BONDS), range(_MOST_BONDS)),
-        *_one_hot(min(atom.GetTotalNumHs(), _MOST_HYDROGENS), range(_MOST_HYDROGENS)),
+        *_one_hot(_ELEMENT_PLACES.get(atom.GetSymbol(), len(_ELEMENTS)), len(_ELEMENTS)),
+        *_one_hot(min(atom.GetDegree(), _MOST_BONDS), _MOST_BONDS),
+        *_one_hot(min(atom.GetTotalNumHs(), _MOST_HYDROGENS), _MOST_HYDROGENS),
         float(atom.GetFormalCharge()),
         float(atom.GetNumRadicalElectrons()),
-        *_one_hot(atom.GetHybridization(), _HYBRIDISATION_TYPES),
+        *_one_hot(_HYBRIDISATION_PLACES.get(atom.GetHybridization(), len(_HYBRIDISATIONS)), len(_HYBRIDISATIONS)),
         float(atom.GetIsAromatic()),
         float(atom.IsInRing()),
         float(chirality == "R"),
@@ -55,7 +58,7 @@ def atom_features(atom):
 def bond_features(bond):
     """Numbers of a bond in the order of BOND_FEATURES, a list of float."""
     return [
-        *_one_hot(bond.GetBondType(), _ORDERS.values()),
+        *_one_hot(_ORDER_PLACES.get(bond.GetBondType(), len(_ORDERS)), len(_ORDERS)),
         float(bond.GetIsConjugated()),
         float(bond.IsInRing()),
         float(bond.GetStereo() == BondStereo.STEREOE),
@@ -63,7 +66,8 @@ def bond_features(bond):
     ]
 
 
-def _one_hot(value, choices):
-    """Mark the place of a value among the choices; the place after them is that of all other values."""
-    marks = [float(value == choice) for choice in choices]
-    return [*marks, float(not any(marks))]
+def _one_hot(place, last):
+    """Mark one place of those from 0 to `last`, which is that of all other values."""
+    marks = [0.0] * (last + 1)
+    marks[place] = 1.0
+    return marks
