@@ -68,11 +68,11 @@ class BatchedDevicePyramid(BatchedPyramid):
         return h.mT
 
     def _normalize_units(self, h: Tensor, k: int) -> Tensor:
-        channels = [
-            t.view(-1) for t in (self.gammas[k], self.betas[k], *(getattr(self, f"{s}_{k}") for s in _STATISTICS))
-        ]
+        channels = (self.gammas[k], self.betas[k], *(getattr(self, f"{kind}_{k}") for kind in _STATISTICS))
+        gamma, beta, mean, variance = (tensor.view(-1) for tensor in channels)
+        flat = h.view(1, -1, h.shape[2])
         # not functional.batch_norm, which may hand so many channels to cuDNN
-        flat = torch.native_batch_norm(h.view(1, -1, h.shape[2]), *channels, self.training, _MOMENTUM, self.eps[k])[0]
+        flat = torch.native_batch_norm(flat, gamma, beta, mean, variance, self.training, _MOMENTUM, self.eps[k])[0]
         return flat.view_as(h)
 
 

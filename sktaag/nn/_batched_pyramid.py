@@ -103,8 +103,9 @@ class BatchedPyramid(nn.Module):
                 h = h + self.biases[0 if self.eps else k][:, None]
             if k == self.n_hidden:
                 break
-            drops = self.training and noise is not None
-            kept = self._kept(noise[k, : h.shape[2]].T.contiguous(), k) if drops else None
+            kept = None
+            if self.training and noise is not None:
+                kept = self._kept(noise[k, : h.shape[2]].T.contiguous(), k)
             if self.eps:
                 h = self._normalize(h, kept, k)
             elif kept is not None:

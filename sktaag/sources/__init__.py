@@ -6,6 +6,7 @@ from sktaag.sources._gnn_regressor import GNNRegressor
 from sktaag.sources._model_library import ModelLibrary
 from sktaag.sources._pyramid_classifier import PyramidClassifier
 from sktaag.sources._pyramid_ensemble import PyramidEnsemble
+from sktaag.sources._pyramid_ensemble_classifier import PyramidEnsembleClassifier
 from sktaag.sources._pyramid_regressor import PyramidRegressor
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "ModelLibrary",
     "PyramidClassifier",
     "PyramidEnsemble",
+    "PyramidEnsembleClassifier",
     "PyramidRegressor",
     "load_source",
     "save_source",

@@ -28,7 +28,7 @@ from sktaag.sources._library_shards import (
 )
 from sktaag.sources._library_upkeep import find_problems, move_models, repair_library
 from sktaag.sources._parts import find_networks, load_steps
-from sktaag.sources._pyramid_ensemble import PyramidEnsemble
+from sktaag.sources._shotgun_ensemble import ShotgunEnsemble
 
 _KEPT_STEPS = 16  # loaded steps that wait for the next model with the same ones
 _PER_SOURCE = (list, np.ndarray, pd.Series)
@@ -184,7 +184,7 @@ class ModelLibrary:
             packer, n_sources = Packer(), 0
             for n_sources, source in enumerate(sources, 1):
                 check_is_fitted(source)
-                if any(isinstance(network, PyramidEnsemble) for _, network in find_networks(source)):
+                if any(isinstance(network, ShotgunEnsemble) for _, network in find_networks(source)):
                     raise TypeError("A library keeps the networks of an ensemble one by one: use add_ensemble.")
                 for key, values in several.items():
                     if len(values) < n_sources:
@@ -219,7 +219,7 @@ class ModelLibrary:
         steps, ensemble = (ensemble.steps, ensemble[-1]) if isinstance(ensemble, Pipeline) else (None, ensemble)
         members = list(range(len(ensemble)))
         fields = {"name": [f"member {k}" for k in members], "property": property} | fields
-        if isinstance(ensemble, PyramidEnsemble):
+        if isinstance(ensemble, ShotgunEnsemble):
             if property is None:
                 fields["property"] = ensemble.members_["property"].tolist()
             members = np.flatnonzero(ensemble.members_["best_epoch"] > 0).tolist()

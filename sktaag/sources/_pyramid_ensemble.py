@@ -1,38 +1,16 @@
 """The shotgun: many source networks of random shape, trained as one computation."""
 
-import warnings
-from numbers import Integral
-
 import numpy as np
-import pandas as pd
-import torch
-from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
-from tqdm.auto import tqdm
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktaag.heads._neural_regressor import _known_r2
-from sktaag.heads._torch_state import isolated_seed, resolve_device, use_bfloat16
-from sktaag.nn import RandomPyramid
-from sktaag.nn._random_pyramid import widest_hidden
 from sktaag.sources._pyramid_regressor import PyramidRegressor
-from sktaag.sources._shotgun_checkpoint import Checkpoint
-from sktaag.sources._shotgun_chunks import plan_chunks
-from sktaag.sources._shotgun_draws import SharedDraws, check_ranges, draw_member
-from sktaag.sources._shotgun_net import ShotgunNet
-from sktaag.sources._shotgun_rows import sparse_if_mostly_zero
-from sktaag.sources._shotgun_training import train_chunk
-
-_EARLY_STOPPING_ROWS = 100  # as in PyramidRegressor
-
-_DRAWN = ("hidden", "activation", "dropout", "lr", "max_features", "batch_norm")
-_SHARED = ("weight_decay", "batch_size", "max_epochs", "early_stopping", "patience", "validation_fraction")
+from sktaag.sources._shotgun_ensemble import ShotgunEnsemble
 
 
-class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class PyramidEnsemble(MultiOutputMixin, RegressorMixin, ShotgunEnsemble):
     """Many pyramid networks of random shape, trained together: the shotgun of XenonPy.MDL [1]_.
 
     Networks of the same depth and activation function are stacked, so that a layer of all of them is one matrix
@@ -120,13 +98,14 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
     See Also
     --------
     PyramidRegressor : One network, with more choices.
+    PyramidEnsembleClassifier : The same for classes.
     ModelLibrary : Keeps all networks.
     sktaag.nn.RandomPyramid : Random hidden layers.
     sktaag.transfer.FrozenFeaturizer : Takes one network: ``FrozenFeaturizer(ensemble, member=17)``.
 
     Notes
     -----
-    Only regression. The paper's three setups are in `paper_setup`. `save_source` writes the whole ensemble or one
+    The paper's three setups are in `paper_setup`. `save_source` writes the whole ensemble or one
     network, ``save_source(ensemble[17], path)``, to one file; `ModelLibrary.add_ensemble` keeps each network as a model
     of its own.
 
@@ -148,88 +127,7 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
     [(442, 8), (442, 4)]
     """
 
-    def __init__(
-        self,
-        n_models=1000,
-        hidden="pyramid",
-        *,
-        activation="relu",
-        dropout=0.0,
-        lr=0.001,
-        max_features=None,
-        batch_norm=True,
-        weight_decay=0.01,
-        batch_size=256,
-        max_epochs=200,
-        early_stopping="auto",
-        patience=20,
-        validation_fraction=0.1,
-        models_per_batch=None,
-        max_memory=None,
-        checkpoint=None,
-        mixed_precision="auto",
-        device="auto",
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
-    ):
-        self.n_models = n_models
-        self.hidden = hidden
-        self.activation = activation
-        self.dropout = dropout
-        self.lr = lr
-        self.max_features = max_features
-        self.batch_norm = batch_norm
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.early_stopping = early_stopping
-        self.patience = patience
-        self.validation_fraction = validation_fraction
-        self.models_per_batch = models_per_batch
-        self.max_memory = max_memory
-        self.checkpoint = checkpoint
-        self.mixed_precision = mixed_precision
-        self.device = device
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
-
-    @classmethod
-    def paper_setup(cls, number, **params):
-        """Return an ensemble with the hidden layers of one of the paper's setups.
-
-        ====== ======== ============ =============
-        setup  layers   first layer  last layer
-        ====== ======== ============ =============
-        1      3 to 4   up to 400    10 to 30
-        2      3 to 6   up to 1,640  10 to 30
-        3      3 to 6   up to 348    at least 5
-        ====== ======== ============ =============
-
-        Widths between are uniform integers, in falling order. Setup 3 is for the 290 compositional descriptors, of
-        which 348 is 1.2 times the number. The setups that keep a random part of the bits do so by `max_features`.
-
-        Parameters
-        ----------
-        number : {1, 2, 3}
-            Of the setup.
-        **params : dict
-            Other parameters.
-
-        Returns
-        -------
-        ensemble : PyramidEnsemble
-            Not fitted.
-        """
-        setups = {
-            1: RandomPyramid((3, 4), (10, 400), last=(10, 30)),
-            2: RandomPyramid((3, 6), (10, 1640), last=(10, 30)),
-            3: RandomPyramid((3, 6), (5, 348)),
-        }
-        if number not in setups:
-            raise ValueError(f"The paper has setups 1, 2 and 3, got {number!r}.")
-        return cls(hidden=setups[number], **params)
+    _source_class = PyramidRegressor
 
     def fit(self, X, y):
         """Train the networks.
@@ -246,27 +144,22 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self : PyramidEnsemble
         """
         names = list(getattr(y, "columns", ())) or None
-        template = self._template()
-        X, y = self._check_inputs(X, reset=True), template._check_y(y)
+        X, y = self._check_inputs(X, reset=True), self._template()._check_y(y)
         check_consistent_length(X, y)
-        y_ndim, y = y.ndim, y.reshape(len(y), -1)
-        self._check_params(template, y)
-        device = resolve_device(self.device)
-        use_bfloat16(self.mixed_precision, device)  # complains of what is no choice
-        entropy = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        checkpoint = None
-        if self.checkpoint is not None:
-            params = {name: getattr(self, name) for name in (*_DRAWN, *_SHARED)}
-            checkpoint = Checkpoint(self.checkpoint, entropy, self.random_state is None, X, y, params)
-            entropy = checkpoint.entropy
-        ranges = {name: getattr(self, name) for name in _DRAWN}
-        members = [draw_member(k, y.shape[1], X.shape[1], entropy, **ranges) for k in range(self.n_models)]
-        scalers = [StandardScaler().fit(y[~np.isnan(y[:, j]), j : j + 1]) for j in range(y.shape[1])]
-        trained = self._train(members, X, y, scalers, entropy, device, checkpoint)
-        self.net_ = ShotgunNet(members, [trained[member.index] for member in members])
+        self._y_ndim, y = y.ndim, y.reshape(len(y), -1)
+        known = ~np.isnan(y)
+        if not known.any(axis=0).all():
+            columns = ", ".join(map(str, np.flatnonzero(~known.any(axis=0))))
+            raise ValueError(
+                f"Input y has no label at all in column {columns}: every value is NaN. Drop that property."
+            )
+        scalers = [StandardScaler().fit(column[rows, None]) for column, rows in zip(y.T, known.T, strict=True)]
+        columns = [
+            (scaler.transform(column[:, None])[:, 0].astype(np.float32), rows)
+            for scaler, column, rows in zip(scalers, y.T, known.T, strict=True)
+        ]
+        self._fit(X, y, columns, names or list(range(len(columns))))
         self.target_scalers_ = scalers
-        self._entropy, self._y_ndim, self._names = entropy, y_ndim, names or list(range(y.shape[1]))
-        self._report_diverged()
         return self
 
     def predict(self, X):
@@ -284,10 +177,9 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         X = self._check_inputs(X)
         sums, counts = np.zeros((X.shape[0], len(self.target_scalers_))), np.zeros(len(self.target_scalers_))
-        for member, result in zip(self.net_.members, self.net_.trained, strict=True):
-            if result.best_epoch > 0:
-                sums[:, member.target] += self._network(member, result)._predict(X)[:, 0]
-                counts[member.target] += 1
+        for target, network in self._sound():
+            sums[:, target] += network._predict(X)[:, 0]
+            counts[target] += 1
         y = sums / counts
         return y.ravel() if self._y_ndim == 1 else y
 
@@ -310,172 +202,5 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_consistent_length(y, predicted)
         return _known_r2(y, predicted, sample_weight)
 
-    @property
-    def members_(self):
-        """One row for each network."""
-        check_is_fitted(self, "net_")
-        rows = []
-        for member, result in zip(self.net_.members, self.net_.trained, strict=True):
-            rows.append(
-                {
-                    "property": self._names[member.target],
-                    "hidden_sizes": member.hidden_sizes,
-                    "activation": member.activation,
-                    "dropout": member.dropout,
-                    "lr": member.lr,
-                    "n_features": member.n_columns(self.n_features_in_),
-                    "n_iter": len(result.train_losses),
-                    "best_epoch": result.best_epoch,
-                    "validation_score": result.validation_score,
-                }
-            )
-        return pd.DataFrame(rows)
-
-    def net_state(self):
-        """Return what rebuilds the networks, in JSON's types, and their weights.
-
-        Returns
-        -------
-        params : dict
-        weights : dict of str to torch.Tensor
-        """
-        check_is_fitted(self, "net_")
-        return self.net_.state()
-
-    def restore_net(self, params, weights):
-        """Give an ensemble that lost its networks new ones.
-
-        Parameters
-        ----------
-        params : dict
-        weights : dict of str to torch.Tensor
-            Both as `net_state` returns them.
-        """
-        self.net_ = ShotgunNet.from_state(params, weights)
-
-    def __len__(self):
-        check_is_fitted(self, "net_")
-        return len(self.net_.members)
-
-    def __getitem__(self, k):
-        """Return network k as a fitted `PyramidRegressor` of one property; columns it does not take weigh zero."""
-        if not isinstance(k, Integral):
-            raise TypeError(f"A network is picked by its number, got {k!r}.")
-        if not -len(self) <= k < len(self):
-            raise IndexError(f"There is no network {k}; the ensemble has {len(self)}.")
-        member, result = self.net_.members[k], self.net_.trained[k]
-        if result.best_epoch == 0:
-            raise ValueError(
-                f"The training of network {member.index} diverged (lr={member.lr:.3g}). Take one whose best_epoch in "
-                "members_ is not 0, or lower lr."
-            )
-        return self._network(member, result)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
-    def _check_inputs(self, X, reset=False):
-        return validate_data(self, X, accept_sparse="csr", dtype=np.float32, order="C", reset=reset)
-
-    def _template(self, **params):
-        """Return a network with the parameters that all members share."""
-        params = {name: getattr(self, name) for name in _SHARED} | params
-        return PyramidRegressor(mixed_precision=self.mixed_precision, device=self.device, **params)
-
-    def _check_params(self, template, y):
-        known = (~np.isnan(y)).sum(axis=0)
-        if not known.all():
-            columns = ", ".join(map(str, np.flatnonzero(known == 0)))
-            raise ValueError(
-                f"Input y has no label at all in column {columns}: every value is NaN. Drop that property."
-            )
-        template._check_params(known.min())
-        check_ranges(activation=self.activation, dropout=self.dropout, lr=self.lr, max_features=self.max_features)
-        if not isinstance(self.n_models, Integral) or self.n_models < y.shape[1]:
-            raise ValueError(
-                f"n_models must be an integer, at least one for each of the {y.shape[1]} columns of y, "
-                f"got {self.n_models!r}."
-            )
-        for name in ("models_per_batch", "max_memory"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, Integral) or value < 1):
-                raise ValueError(f"{name} must be None or a positive integer, got {value!r}.")
-
-    def _train(self, members, X, y, scalers, entropy, device, checkpoint):
-        """Train what is not finished; dict of int to Trained."""
-        trained = {} if checkpoint is None else {k: v for k, v in checkpoint.read().items() if k < self.n_models}
-        X = sparse_if_mostly_zero(X, device)
-        todo = [member for member in members if member.index not in trained]
-        chunks = plan_chunks(todo, X.shape[1], self.batch_size, self.models_per_batch, self.max_memory, device)
-        properties = [self._prepare(y[:, j], scaler, entropy, j) for j, scaler in enumerate(scalers)]
-        params = {name: getattr(self, name) for name in ("batch_size", "max_epochs", "patience", "weight_decay")}
-        params |= {"device": device, "mixed_precision": self.mixed_precision}
-        jobs = (delayed(train_chunk)(chunk, X, *properties[chunk[0].target], **params) for chunk in chunks)
-        # copy on write, for torch wants arrays that it could write to
-        n_jobs = self.n_jobs if device.type == "cpu" else 1
-        parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", mmap_mode="c")
-        with tqdm(total=self.n_models, initial=len(trained), unit="network", disable=not self.verbose) as bar:
-            for chunk, results in parallel(jobs):
-                finished = dict(zip(chunk, results, strict=True))
-                if checkpoint is not None:
-                    checkpoint.write(finished)
-                trained |= finished
-                bar.update(len(finished))
-        return trained
-
-    def _prepare(self, y, scaler, entropy, target):
-        """Return scaled targets, training rows, validation rows and shared draws of one property."""
-        labelled = np.flatnonzero(~np.isnan(y))
-        draws = SharedDraws(entropy, target, widest_hidden(self.hidden, self.n_features_in_))
-        train, valid = np.arange(len(labelled)), np.arange(0)
-        if self.early_stopping is True or (self.early_stopping == "auto" and len(labelled) >= _EARLY_STOPPING_ROWS):
-            train, valid = draws.split(len(labelled), self.validation_fraction)
-            if len(valid) == 0 or len(train) < 2:
-                raise ValueError(
-                    f"early_stopping=True leaves nothing to train or validate on: n_samples={len(labelled)}."
-                )
-        return scaler.transform(y[:, None])[:, 0].astype(np.float32), labelled[train], labelled[valid], draws
-
-    def _report_diverged(self):
-        members = self.members_
-        diverged = members["best_epoch"] == 0
-        lost = members.loc[diverged.groupby(members["property"]).transform("all"), "property"]
-        if len(lost) > 0:
-            raise ValueError(
-                f"Training diverged: no network of property {lost.iloc[0]} has finite weights. Lower lr (now "
-                f"{self.lr}) or scale X."
-            )
-        if diverged.any():
-            warnings.warn(
-                f"The training of {diverged.sum()} of {len(diverged)} networks diverged; they are left out of "
-                f"predictions. Lower lr (now {self.lr}) or scale X.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-
-    def _network(self, member, result):
-        """Make a fitted `PyramidRegressor` of a member."""
-        scaler = self.target_scalers_[member.target]
-        drawn = {name: getattr(member, name) for name in ("activation", "dropout", "batch_norm")}
-        network = self._template(hidden=member.hidden_sizes, lr=member.lr, **drawn)
-        state = dict(result.state)
-        if member.columns is not None:
-            first = "layer_0.linear.weight" if member.hidden_sizes else "output.weight"
-            weight = torch.zeros(len(state[first]), self.n_features_in_)
-            weight[:, torch.from_numpy(member.columns)] = state[first]
-            state[first] = weight
-        module = {"in_features": self.n_features_in_, "out_features": 1, "hidden": list(member.hidden_sizes), **drawn}
-        with isolated_seed(0, torch.device("cpu")):  # a new net draws weights, which are then replaced
-            network.restore_net(module, state)
-        network.hidden_sizes_, network.target_scaler_, network._y_ndim = member.hidden_sizes, scaler, 1
-        network.n_iter_, network.best_epoch_ = len(result.train_losses), result.best_epoch
-        network.validation_score_ = result.validation_score
-        network.history_ = [{"epoch": i + 1, "train_loss": loss} for i, loss in enumerate(result.train_losses)]
-        for epoch, loss in zip(network.history_, result.valid_losses, strict=False):
-            epoch["valid_loss"] = loss
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self, name):
-                setattr(network, name, getattr(self, name))
-        return network
+    def _dress(self, network, member):
+        network.target_scaler_, network._y_ndim = self.target_scalers_[member.target], 1

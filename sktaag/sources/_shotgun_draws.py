@@ -31,6 +31,7 @@ class Member:
     batch_norm : bool
     seed : int
         Of its first weights.
+    n_outputs : int
     """
 
     index: int
@@ -42,6 +43,7 @@ class Member:
     columns: np.ndarray | None
     batch_norm: bool
     seed: int
+    n_outputs: int = 1
 
     def n_columns(self, n_features):
         """Return how many columns of X it takes."""
@@ -55,7 +57,7 @@ class Member:
         with isolated_seed(self.seed, torch.device("cpu")):
             net = Pyramid(
                 self.n_columns(n_features),
-                1,
+                self.n_outputs,
                 self.hidden_sizes,
                 dropout=self.dropout,
                 activation=self.activation,
@@ -67,7 +69,9 @@ class Member:
         return net
 
 
-def draw_member(index, n_targets, n_features, entropy, *, hidden, activation, dropout, lr, max_features, batch_norm):
+def draw_member(
+    index, n_targets, n_features, entropy, n_outputs, *, hidden, activation, dropout, lr, max_features, batch_norm
+):
     """Draw one network; it depends on its number and the ensemble's seed, not on the other networks.
 
     Each quantity has a random stream of its own, so that a change of one range leaves the other draws as they were.
@@ -79,6 +83,7 @@ def draw_member(index, n_targets, n_features, entropy, *, hidden, activation, dr
         Columns of y and of X.
     entropy : int
         Seed of the ensemble.
+    n_outputs : int
     hidden, activation, dropout, lr, max_features, batch_norm
         As in `PyramidEnsemble`.
 
@@ -105,6 +110,7 @@ def draw_member(index, n_targets, n_features, entropy, *, hidden, activation, dr
         columns=columns,
         batch_norm=batch_norm,
         seed=int(seeds[5]),
+        n_outputs=n_outputs,
     )
 
 
@@ -130,9 +136,9 @@ class SharedDraws:
         self.seed = int(np.random.SeedSequence(entropy, spawn_key=(_PROPERTIES, target)).generate_state(1)[0])
         self.widest = widest
 
-    def split(self, n_rows, fraction):
-        """Return row numbers for training and for validation."""
-        return inner_split(n_rows, fraction, np.random.RandomState(self.seed))
+    def split(self, n_rows, fraction, classes=None):
+        """Return row numbers for training and for validation, which hold every class in its share."""
+        return inner_split(n_rows, fraction, np.random.RandomState(self.seed), classes)
 
     def batches(self, epoch, n_rows, batch_size):
         """Return arrays of row numbers; a last batch of a single row joins the one before it."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.functional import cross_entropy
 
 from sktaag.heads._torch_state import use_bfloat16
 from sktaag.nn._batched_adamw import BatchedAdamW
@@ -30,7 +31,7 @@ class Trained:
     best_epoch : int
         The epoch, counted from 1, whose weights are kept; 0 if the training diverged.
     validation_score : float or None
-        R2 on the validation rows at that epoch.
+        R2 or accuracy on the validation rows at that epoch.
     """
 
     state: dict = field(default_factory=dict)
@@ -50,8 +51,8 @@ def train_chunk(
     members : list of Member
     X : {ndarray, CSR array, Tensor} of shape (n, n_features) and dtype float32
         As `sparse_if_mostly_zero` returns it.
-    y : ndarray of shape (n,) and dtype float32
-        Standardised targets of all rows; NaN outside of `train` and `valid`.
+    y : ndarray of shape (n,) and dtype float32 or int64
+        Standardised targets of all rows, NaN outside of `train` and `valid`; or codes of classes.
     train, valid : ndarray of int
         Row numbers; no validation rows for no early stopping.
     draws : SharedDraws
@@ -72,23 +73,23 @@ def train_chunk(
         chunk = _Chunk(members, X, y, draws, weight_decay, device, dtype)
         # of those that still learn, in the order of the batch
         misses, best_epochs = np.zeros(len(members), int), np.zeros(len(members), int)
-        best_losses = np.full(len(members), np.inf, np.float32)
+        best_losses, scores = np.full(len(members), np.inf, np.float32), np.full(len(members), np.nan)
         best = [tensor.clone() for tensor in chunk.net.tensors()] if len(valid) else []
         for epoch in range(max_epochs):
             batches = draws.batches(epoch, len(train), batch_size)
             losses = [chunk.train(epoch, [train[batch] for batch in batches])]
             if len(valid):
-                losses.append(chunk.validate(valid))
+                losses += chunk.validate(valid)
             losses = torch.stack(losses).cpu().numpy()  # the one transfer of an epoch, for which the host waits
             for member, loss in zip(chunk.alive, losses.T.tolist(), strict=True):
                 trained[member].train_losses.append(loss[0])
-                trained[member].valid_losses.extend(loss[1:])
+                trained[member].valid_losses.extend(loss[1:2])
             done = np.full(len(chunk.alive), epoch + 1 == max_epochs)
             if len(valid) == 0:
                 best_epochs[:] = epoch + 1
             else:
                 better = losses[1] < best_losses * (1 - _PROGRESS)
-                best_losses = np.where(better, losses[1], best_losses)
+                best_losses, scores = np.where(better, losses[1], best_losses), np.where(better, losses[2], scores)
                 places = torch.from_numpy(np.flatnonzero(better)).to(device)
                 for kept, tensor in zip(best, chunk.net.tensors(), strict=True):
                     kept[places] = tensor[places]
@@ -107,13 +108,14 @@ def train_chunk(
                 finite = all(torch.isfinite(tensor).all() for tensor in state.values())
                 result.best_epoch = int(best_epochs[place]) if finite else 0
                 if len(valid):
-                    result.validation_score = _r2(best_losses[place].item(), y[valid])
+                    result.validation_score = float(scores[place])
             if done.all():
                 break
             left = torch.from_numpy(np.flatnonzero(~done)).to(device)
             chunk.keep(left)
             best = [tensor[left] for tensor in best]
-            best_losses, misses, best_epochs = best_losses[~done], misses[~done], best_epochs[~done]
+            best_losses, scores = best_losses[~done], scores[~done]
+            misses, best_epochs = misses[~done], best_epochs[~done]
     return [member.index for member in members], trained
 
 
@@ -142,17 +144,22 @@ class _Chunk:
         for k, batch in enumerate(rows.split([len(batch) for batch in batches])):
             n_layers, n_rows = self.net.n_hidden, len(batch)
             noise = self.draws.noise(epoch, k, n_layers, n_rows, self.device) if self.noisy else None
-            losses = self._losses(batch, noise)
+            losses = _losses(self._outputs(batch, noise), self.y[batch]).sum(1)
             self.optimizer.step(torch.autograd.grad(losses.sum() / n_rows, self.parameters))
             sums += losses.detach()
         return sums / len(rows)
 
     def validate(self, rows):
-        """Return the mean loss of each network, (n_alive,)."""
+        """Return the mean loss of each network and its score, R2 or accuracy, both (n_alive,)."""
         self.net.eval()
-        pieces = torch.from_numpy(rows).to(self.device).split(_EVALUATION_BATCH)
+        rows = torch.from_numpy(rows).to(self.device)
         with torch.no_grad():
-            return sum(self._losses(piece, None) for piece in pieces) / len(rows)
+            outputs = torch.cat([self._outputs(piece) for piece in rows.split(_EVALUATION_BATCH)], dim=1)
+            losses, y = _losses(outputs, self.y[rows]).mean(1), self.y[rows]
+            if y.is_floating_point():
+                spread = y.var(correction=0)
+                return [losses, 1 - losses / spread.where(spread > 0, torch.nan)]
+            return [losses, (outputs.argmax(2) == y).float().mean(1)]
 
     def keep(self, places):
         """Go on with some networks alone."""
@@ -161,10 +168,15 @@ class _Chunk:
         self.optimizer.keep(places, self.parameters)
         self.alive = self.alive[places.cpu().numpy()]
 
-    def _losses(self, rows, noise):
-        """Return the sum of the losses over the rows for each network."""
-        outputs = self.net(self.rows.take(rows, self.alive), noise)[:, :, 0]
-        return (outputs - self.y[rows]).square().sum(1)
+    def _outputs(self, rows, noise=None):
+        return self.net(self.rows.take(rows, self.alive), noise)
+
+
+def _losses(outputs, y):
+    """Return the loss of each network (m, n, k) on each row (n,): squared errors, or cross entropies of classes."""
+    if y.is_floating_point():
+        return (outputs[:, :, 0] - y).square()
+    return cross_entropy(outputs.mT, y.expand(len(outputs), -1), reduction="none")
 
 
 @contextmanager
@@ -179,8 +191,3 @@ def _products(mixed_precision, device):
             torch.set_float32_matmul_precision(before)
     else:
         yield torch.bfloat16 if use_bfloat16(mixed_precision, device) else torch.float32
-
-
-def _r2(loss, y):
-    spread = float(np.square(y - y.mean()).mean())
-    return 1 - loss / spread if spread > 0 and np.isfinite(loss) else float("nan")
