@@ -57,8 +57,7 @@ class AtomGraphs(GraphTransformer):
     on_invalid : {"raise", "nan"}, default="raise"
         Rows that cannot be read: raise one error that names them all, or make them None and warn.
     n_jobs : int or None, default=None
-        Processes, as in scikit-learn. Worth it where molecules are embedded; neighbour lists are faster than the way
-        home from a process.
+        Processes, as in scikit-learn. They pay most where molecules are embedded.
     verbose : int, default=0
         Show a progress bar if positive.
     cache : None, path or joblib.Memory, default=None
