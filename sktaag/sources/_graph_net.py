@@ -43,7 +43,7 @@ class GraphNet(NeuralNet):
     def on_train_end(self, net, **kwargs):
         """Forget what only the training needs."""
         super().on_train_end(net, **kwargs)
-        del self._moving, self._averages, self._raw, self._anchors, self._still
+        del self._moving, self._averages, self._raw, self._anchors
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Run one epoch; the losses leave the device together at its end."""
@@ -51,8 +51,11 @@ class GraphNet(NeuralNet):
             return
         if training and self._raw is not None:
             _copy(self._raw, self._moving)
-        if training:
-            self._still = [part for part in self.module_.modules() if _is_frozen(part)]
+        if training:  # once an epoch: what is frozen neither drops out nor counts statistics
+            self.module_.train()
+            for part in self.module_.modules():
+                if _is_frozen(part):
+                    part.eval()
         losses, sizes = [], []
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
@@ -71,11 +74,8 @@ class GraphNet(NeuralNet):
         self.history.record(f"{prefix}_batch_count", len(losses))
 
     def train_step_single(self, batch, **fit_params):
-        """Compute loss and gradients; what is frozen neither drops out nor counts statistics."""
+        """Compute loss and gradients."""
         graphs, labels = batch
-        self._set_training(True)
-        for part in self._still:
-            part.eval()
         outputs = self.infer(graphs)
         loss = self.get_loss(outputs, labels, training=True)
         if self._anchors:
