@@ -7,6 +7,7 @@ import numpy as np
 import rdkit
 import torch
 import vesin
+from ase.calculators.calculator import Calculator
 from torch_geometric.data import Data
 
 from sktaag.graphs._graph_transformer import GraphTransformer
@@ -193,13 +194,12 @@ def _in_order(i, j, images, length):
 
 def _results(atoms):
     """Energy and forces that a calculator has for these positions; it is not asked to compute any."""
-    calculator = getattr(atoms, "calc", None)
-    results = getattr(calculator, "results", {})
-    if not results or calculator.check_state(atoms):
+    calculator = atoms.calc
+    if not isinstance(calculator, Calculator) or not calculator.results or calculator.check_state(atoms):
         return {}
     shapes = {"energy": (1,), "forces": (len(atoms), 3)}
     return {
-        name: np.array(results[name], dtype=np.float64).reshape(shape)
+        name: np.array(calculator.results[name], dtype=np.float64).reshape(shape)
         for name, shape in shapes.items()
-        if results.get(name) is not None
+        if calculator.results.get(name) is not None
     }
