@@ -5,7 +5,8 @@ import sys
 import time
 
 import joblib
-from _transfer_tasks import SOURCES, descriptor, names, training_rows
+import numpy as np
+from _transfer_tasks import SOURCES, descriptor, draw_rows, fingerprints, names, training_rows
 from sklearn.metrics import mean_absolute_error, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
@@ -30,7 +31,7 @@ def network(seed, n_rows):
     )
 
 
-def source_library(cache, tasks, *, tables=None, n_seeds=1, max_rows=6000, n_jobs=None):
+def source_library(cache, tasks, *, tables=None, n_seeds=1, max_rows=3000, n_jobs=None):
     """Train what is missing and return the sources: ``{property: [source, ...]}``, one for each seed.
 
     A tenth of the rows is held out for the scores on the card.
@@ -57,16 +58,19 @@ def source_library(cache, tasks, *, tables=None, n_seeds=1, max_rows=6000, n_job
     cards : dict of list of dict
         Their cards: rows, scores on held-out rows, time.
     """
-    without = {name for task in tasks for name in names(task.X, cache)}
-    group = hashlib.sha256("\n".join([*sorted(without), str(max_rows)]).encode()).hexdigest()[:12]
+    targets = np.concatenate([task.X for task in tasks])
+    group = hashlib.sha256("\n".join([*sorted(set(names(targets, cache))), str(max_rows)]).encode()).hexdigest()[:12]
     library = ModelLibrary(cache / "library")
     known = {(model.property, model.name): model.id for model in library.search(name=f"{group}-*").itertuples()}
     missing = {
         property: [seed for seed in range(n_seeds) if (property, f"{group}-{seed}") not in known]
         for property in tables or SOURCES
     }
+    if n_jobs not in (None, 1):  # described once, by all processes, instead of by each one that waits for the others
+        drawn = [draw_rows(SOURCES[property], max_rows, 0)[0] for property, seeds in missing.items() if seeds]
+        fingerprints(np.unique(np.concatenate([targets, *drawn]).astype(str)).astype(object), cache, n_jobs)
     jobs = (
-        joblib.delayed(_train_property)(cache, property, group, seeds, without, max_rows)
+        joblib.delayed(_train_property)(cache, property, group, seeds, targets, max_rows)
         for property, seeds in missing.items()
         if seeds
     )
@@ -81,8 +85,8 @@ def source_library(cache, tasks, *, tables=None, n_seeds=1, max_rows=6000, n_job
     return sources, cards
 
 
-def _train_property(cache, property, group, seeds, without, max_rows):
-    X, y, unit, n_left_out = training_rows(SOURCES[property], without, cache, max_rows=max_rows)
+def _train_property(cache, property, group, seeds, targets, max_rows):
+    X, y, unit, n_left_out = training_rows(SOURCES[property], targets, cache, max_rows=max_rows)
     if len(X) < MIN_ROWS:
         print(f"{property}: {len(X)} rows are left, too few", file=sys.stderr, flush=True)
         return {}

@@ -44,9 +44,10 @@ def parser(doc, output):
     """Return the options that all scripts have."""
     options = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--cache", type=Path, default=Path("~/.cache/sktaag-benchmarks").expanduser(), help="folder")
-    options.add_argument("--networks", type=int, default=2, help="networks for each source property")
+    options.add_argument("--networks", type=int, default=1, help="networks for each source property")
     options.add_argument("--tables", type=int, default=len(SOURCES), help="source properties, the first ones")
     options.add_argument("--repeats", type=int, default=3, help="repetitions of the folds, or draws / 5")
+    options.add_argument("--alone", type=int, default=5, help="folds or draws of each source alone and the searches")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--n-jobs", type=int, default=1, help="processes")
     options.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / output)
@@ -59,7 +60,7 @@ def train(tasks, args, tables=None):
     return source_library(args.cache, tasks, tables=tables, n_seeds=args.networks, n_jobs=args.n_jobs)
 
 
-def study(label, task, sources, splits, args, *, singles=True, searches=True, n_singles=None):
+def study(label, task, sources, splits, args, *, singles=True, searches=True):
     """Run every method on the same splits.
 
     Parameters
@@ -73,9 +74,7 @@ def study(label, task, sources, splits, args, *, singles=True, searches=True, n_
     args : Namespace
         As `parser` makes it.
     singles, searches : bool
-        Whether to run each source alone, and the two searches.
-    n_singles : int or None
-        Splits on which each source alone and the searches run; None is all.
+        Whether to run each source alone, and the two searches; on the first `args.alone` splits.
 
     Returns
     -------
@@ -92,7 +91,7 @@ def study(label, task, sources, splits, args, *, singles=True, searches=True, n_
     results = [evaluate(label, models, task.y, splits, store, n_jobs=args.n_jobs)]
     if singles:
         alone = {name: (matrix, model) for name, model in single_sources(columns, args.seed).items()}
-        results.append(evaluate(label, alone, task.y, splits[:n_singles], store, n_jobs=args.n_jobs))
+        results.append(evaluate(label, alone, task.y, splits[: args.alone], store, n_jobs=args.n_jobs))
         best = results[-1].groupby("model")["mae"].mean().idxmin()
         results.append(results[-1][results[-1]["model"] == best].assign(model=OPTIMISTIC, note=best))
     if searches:
@@ -100,7 +99,7 @@ def study(label, task, sources, splits, args, *, singles=True, searches=True, n_
             "nested": (task.X, nested_source(sources, args.cache, args.seed)),
             "search": (task.X, guarded_search(sources, args.cache, args.seed)),
         }
-        results.append(evaluate(label, found, task.y, splits[:n_singles], store, n_jobs=args.n_jobs))
+        results.append(evaluate(label, found, task.y, splits[: args.alone], store, n_jobs=args.n_jobs))
     return pd.concat(results, ignore_index=True)
 
 
@@ -119,7 +118,7 @@ def single_table(results, cards, n_shown=None):
     for (mean, low, high), name in rows[:n_shown]:
         card = cards[name][0]
         lines.append(
-            f"| {name} | {card['training_data']['n_train']:,} | {card['metrics']['r2']:.2f} | "
+            f"| {name} | {card['training_data']['n_rows']:,} | {card['metrics']['r2']:.2f} | "
             f"{mean:.2f} ({low:.2f} to {high:.2f}) | {verdict_of(low, high)} |"
         )
     verdicts = [verdict_of(low, high) for (_, low, high), _ in rows]
@@ -142,7 +141,8 @@ def settings(args, sources, start):
     n_networks = sum(map(len, sources.values()))
     packages = ("numpy", "scikit-learn", "torch", "rdkit", "sktaag")
     return (
-        f"{len(sources)} source properties, {n_networks} networks, seed {args.seed}, {args.n_jobs} processes, "
+        f"{len(sources)} source properties, {n_networks} networks, seed {args.seed}; sources alone and searches on the "
+        f"first {args.alone} folds or draws, relative to the direct forest on the same; {args.n_jobs} processes, "
         f"{(time.perf_counter() - start) / 60:.0f} minutes with what was kept of earlier runs; {machine(*packages)}."
     )
 

@@ -4,6 +4,7 @@ A target is a `Task`. A source table is a `SourceTable`; `training_rows` gives i
 targets. All structures are read as one unit joined to itself, so that it does not matter how a repeat unit is written.
 """
 
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from sktaag import datasets
 from sktaag.cache import RowCache, content_key
 from sktaag.descriptors import Fingerprints
 from sktaag.structures import InvalidRowsWarning, canonical_smiles, to_mol
+
+_ISOTOPE = re.compile(r"\[\d")
 
 
 def descriptor(cache=None, sparse=True):
@@ -206,12 +209,12 @@ SOURCES = {
 }
 
 
-def linear_rows(X, cache):
-    """Say which structures are molecules, or repeat units whose two ends can be joined."""
-    fingerprints = descriptor(cache / "descriptors", sparse=False)[0].set_params(on_invalid="nan")
+def fingerprints(X, cache, n_jobs=None):
+    """Return the counts of every structure; rows of NaN for repeat units whose two ends cannot be joined."""
+    counts = descriptor(cache / "descriptors", sparse=False)[0].set_params(on_invalid="nan", n_jobs=n_jobs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InvalidRowsWarning)
-        return np.isfinite(fingerprints.fit_transform(X)[:, 0])
+        return counts.fit_transform(X)
 
 
 def names(X, cache):
@@ -224,14 +227,21 @@ def names(X, cache):
     return np.array([row.decode() for row in rows], dtype=object)
 
 
-def training_rows(table, without, cache, *, max_rows=6000, seed=0):
+def draw_rows(table, max_rows, seed):
+    """Draw rows of a source table at random."""
+    X, y, unit = table.rows()
+    drawn = np.sort(np.random.RandomState(seed).permutation(len(X))[:max_rows])
+    return X[drawn], y[drawn], unit
+
+
+def training_rows(table, targets, cache, *, max_rows=3000, seed=0):
     """Rows of a source table that no target shares, at most `max_rows` of them, drawn at random.
 
     Parameters
     ----------
     table : SourceTable
-    without : set of str
-        Names of the structures of all targets, as `names` gives them.
+    targets : ndarray
+        Structures of all targets.
     cache : pathlib.Path
         Folder that keeps descriptors and names.
     max_rows, seed : int
@@ -243,11 +253,15 @@ def training_rows(table, without, cache, *, max_rows=6000, seed=0):
     n_left_out : int
         Rows that a target shares.
     """
-    X, y, unit = table.rows()
-    drawn = np.sort(np.random.RandomState(seed).permutation(len(X))[:max_rows])
-    drawn = drawn[linear_rows(X[drawn], cache)]
-    X, y = X[drawn], y[drawn]
-    shared = np.isin(names(X, cache).astype(str), np.array(sorted(without), dtype=str))
+    X, y, unit = draw_rows(table, max_rows, seed)
+    counts = fingerprints(X, cache)
+    valid = np.isfinite(counts[:, 0])
+    X, y, counts = X[valid], y[valid], counts[valid]
+    # the same structure has the same counts, so that few need a name; counts tell isotopes apart, names do not
+    known = {row.tobytes() for row in fingerprints(targets, cache)}
+    named = np.array([row.tobytes() in known or bool(_ISOTOPE.search(X[i])) for i, row in enumerate(counts)])
+    shared = named.copy()
+    shared[named] = np.isin(names(X[named], cache).astype(str), names(targets, cache).astype(str))
     return X[~shared], y[~shared], unit, int(shared.sum())
 
 
@@ -292,7 +306,7 @@ def load_task(name, cache, seed=0):
     X, kept = np.asarray(bunch.data, dtype=object), (y > table.limits[0]) & (y < table.limits[1])
     X, y = X[kept], y[kept]
     drawn = np.sort(np.random.RandomState(seed).permutation(len(X))[: table.pool])
-    drawn = drawn[linear_rows(X[drawn], cache)]
+    drawn = drawn[np.isfinite(fingerprints(X[drawn], cache)[:, 0])]
     drawn = drawn[np.sort(np.unique(names(X[drawn], cache).astype(str), return_index=True)[1])]
     X, y, unit = X[drawn], y[drawn], bunch.target_units[i]
     return (
