@@ -9,7 +9,6 @@ from numbers import Integral, Real
 
 import joblib
 import numpy as np
-import pandas as pd
 from scipy.sparse import issparse
 from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
@@ -18,7 +17,13 @@ from sklearn.utils import check_consistent_length, check_random_state
 from tqdm.auto import tqdm
 
 from sktaag.model_selection._comparison import Comparison
-from sktaag.model_selection._comparison_tables import prediction_table, score_table, sentences_about
+from sktaag.model_selection._comparison_tables import (
+    curve_table,
+    fit_table,
+    prediction_table,
+    score_table,
+    sentences_about,
+)
 from sktaag.model_selection._find_overlap import find_overlap, source_masks, target_mask
 from sktaag.model_selection._intervals import bootstrap_scores
 from sktaag.structures import as_column
@@ -170,7 +175,9 @@ def compare(
     classification = is_classifier(next(iter(estimators.values())))
     scoring, lower_is_better = _metrics(scoring, classification, y)
     folds = list(_splitter(cv, y, classification, rng).split(X, y, groups))
-    jobs = [(name, fold, train, test, True) for fold, (train, test) in enumerate(folds) for name in estimators] + [
+    jobs = [(name, fold, train, test, True) for fold, (train, test) in enumerate(folds) for name in estimators]
+    n_whole = len(jobs)
+    jobs += [
         (name, fold, subset, test, False)
         for fold, (train, test) in enumerate(folds)
         for subset in _subsets(learning_curve, train, folds, rng)
@@ -181,21 +188,12 @@ def compare(
         for name, fold, train, test, whole in jobs
     )
     found = list(tqdm(found, total=len(jobs), desc="compare", unit="fit", disable=not verbose))
-
     metrics, signs = list(scoring), {name: -1 if lower else 1 for name, lower in lower_is_better.items()}
-    frame = pd.DataFrame(
-        [
-            {"model": name, "fold": fold, "n_train": len(train), "n_test": len(test)}
-            | {metric: signs[metric] * fit["scores"][metric] for metric in metrics}
-            | {"fit_time": fit["fit_time"], "score_time": fit["score_time"]}
-            for (name, fold, train, test, _), fit in zip(jobs, found, strict=True)
-        ]
-    )
-    n_whole = len(folds) * len(estimators)
-    scores = frame.iloc[:n_whole].reset_index(drop=True)
-    responses = {name: [] for name in estimators}
-    for (name, *_), fit in zip(jobs[:n_whole], found, strict=False):
+    fits = fit_table(jobs, found, signs)
+    scores, responses = fits.iloc[:n_whole], {name: [] for name in estimators}
+    for (name, *_), fit in zip(jobs[:n_whole], found[:n_whole], strict=True):
         responses[name].append(fit["responses"])
+
     draws = None
     if interval == "bootstrap":
         scorers = {name: check_scoring(estimators[baseline], scoring=value) for name, value in scoring.items()}
@@ -203,10 +201,6 @@ def compare(
         draws = {name: values * [signs[metric] for metric in metrics] for name, values in draws.items()}
     table = score_table(scores, metrics, lower_is_better, baseline, confidence, draws)
     sentences, negative = sentences_about(table, metrics[0], lower_is_better, baseline, confidence, target_name)
-    curve = None
-    if learning_curve is not None:
-        curve = frame[["model", "n_train", "fold", *metrics]].sort_values(["model", "n_train", "fold"], kind="stable")
-        curve = curve.reset_index(drop=True)
     return Comparison(
         scores=scores,
         predictions=prediction_table(responses, rows, y, folds),
@@ -218,7 +212,7 @@ def compare(
         estimators=estimators,
         sentences=sentences,
         negative_transfer=negative,
-        learning_curve=curve,
+        learning_curve=None if learning_curve is None else curve_table(fits, metrics),
         overlap=overlap,
         excluded=excluded.tolist(),
         X=X,

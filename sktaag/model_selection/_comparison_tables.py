@@ -6,6 +6,24 @@ import pandas as pd
 from sktaag.model_selection._intervals import corrected_t
 
 
+def fit_table(jobs, found, signs):
+    """Return scores and times of all fits, one row each, in natural units; see `Comparison.scores`."""
+    return pd.DataFrame(
+        [
+            {"model": name, "fold": fold, "n_train": len(train), "n_test": len(test)}
+            | {metric: sign * fit["scores"][metric] for metric, sign in signs.items()}
+            | {"fit_time": fit["fit_time"], "score_time": fit["score_time"]}
+            for (name, fold, train, test, _), fit in zip(jobs, found, strict=True)
+        ]
+    )
+
+
+def curve_table(fits, metrics):
+    """Return the metrics over the number of training rows; see `Comparison.learning_curve`."""
+    columns = ["model", "n_train", "fold"]
+    return fits[[*columns, *metrics]].sort_values(columns, kind="stable", ignore_index=True)
+
+
 def prediction_table(responses, rows, y, folds):
     """Return out-of-fold predictions, one row each; see `Comparison.predictions`."""
     parts = []
