@@ -1,7 +1,7 @@
 """Train a graph network on classes with plenty of data."""
 
 from sktaag.sources._graph_classification import GraphClassification
-from sktaag.sources._graph_estimator import plain_start
+from sktaag.sources._graph_networks import plain_start
 
 
 class GNNClassifier(GraphClassification):

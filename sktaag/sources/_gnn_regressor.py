@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sktaag.sources._graph_estimator import plain_start
+from sktaag.sources._graph_networks import plain_start
 from sktaag.sources._graph_regression import GraphRegression
 
 

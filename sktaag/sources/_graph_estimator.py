@@ -2,10 +2,8 @@
 
 from abc import abstractmethod
 from copy import deepcopy
-from dataclasses import dataclass
 from inspect import signature
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,15 +14,14 @@ from skorch.helper import predefined_split
 from torch_geometric.data import Data
 
 from sktaag.graphs import AtomGraphs, MoleculeGraphs
-from sktaag.graphs._features import ATOM_FEATURES, BOND_FEATURES
 from sktaag.heads._epoch_bar import EpochBar
 from sktaag.heads._inner_split import inner_split
 from sktaag.heads._net_params import NetParamsMixin
 from sktaag.heads._rows import RowBatches
 from sktaag.heads._torch_state import isolated_seed, resolve_device
-from sktaag.nn import Backbone, GraphNetwork, make_backbone
-from sktaag.nn._backbone import _registered
+from sktaag.nn import make_backbone
 from sktaag.sources._graph_net import GraphNet, outputs_and_forces
+from sktaag.sources._graph_networks import build_network, evaluation_copy, own_tensors
 from sktaag.sources._graph_store import GraphRows, GraphStore
 from sktaag.sources._tokens import run_batches
 from sktaag.structures import as_column
@@ -35,38 +32,11 @@ _OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torc
 _NEEDED = {"atoms": ("z", "pos", "edge_index", "edge_shift"), "molecules": ("x", "edge_index", "edge_attr")}
 
 
-@dataclass
-class Start:
-    """What a training begins with.
-
-    Parameters
-    ----------
-    backbone : sktaag.nn.Backbone
-    network : dict
-        Further arguments of `build_network`, in JSON's types.
-    readout : torch.nn.Module or None, default=None
-        A trained one that takes the place of the network's own.
-    scale : ndarray of shape (n_targets,) or None, default=None
-        If the readout is a trained one, its unit in units of y.
-    fallback : torch.nn.Module or None, default=None
-        A readout with new weights, for the case that the trained one explains nothing of y.
-    graphs : AtomGraphs, MoleculeGraphs or None, default=None
-        Transformer of structures; None for that of the backbone.
-    """
-
-    backbone: Backbone
-    network: dict
-    readout: Any = None
-    scale: Any = None
-    fallback: Any = None
-    graphs: Any = None
-
-
 class GraphEstimator(NetParamsMixin, BaseEstimator):
     """A `sktaag.nn.GraphNetwork` in a skorch net, trained on a column of structures.
 
-    A subclass writes `_start`, prepares the targets and calls `_read_graphs` and `_train`; it reads predictions
-    out of `_run`.
+    A subclass writes `_start`, prepares the targets and calls `_make_network`, `_fit_graphs` and `_train`;
+    it reads predictions out of `_run`.
     """
 
     reads_structures_ = True
@@ -136,7 +106,7 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
         weights : dict of str to torch.Tensor
         """
         check_is_fitted(self)
-        return self._network_config, _own_tensors(self.module_)
+        return self._network_config, own_tensors(self.module_)
 
     def restore_net(self, module_params, weights):
         """Give an estimator that lost its net a new one, on the CPU, that predicts as the old one did.
@@ -150,7 +120,7 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
         with isolated_seed(0, torch.device("cpu")):  # first weights are drawn, to be replaced at once
             backbone = make_backbone(module_params["backbone"], **module_params["config"])
             network = build_network(backbone, **module_params["network"])
-            if set(weights) != set(_own_tensors(network)):
+            if set(weights) != set(own_tensors(network)):
                 raise ValueError(f"The weights are not those of a network over {module_params['backbone']!r}.")
             network.load_state_dict(weights, strict=False)  # names beyond these are of the same tensors
             net = GraphNet(network, criterion=torch.nn.MSELoss, verbose=0)  # skorch wants a criterion to begin with
@@ -296,7 +266,11 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
             **params,
         )
         with isolated_seed(rng.randint(np.iinfo(np.int32).max), device):
-            net.fit(GraphRows(store, train))
+            try:
+                net.fit(GraphRows(store, train))
+            except torch.OutOfMemoryError as error:
+                error.add_note(f"The training of {type(self).__name__} needs less memory with a lower batch_size.")
+                raise
 
         self.history_ = [{key: epoch[key] for key in epoch if key != "batches"} for epoch in net.history]
         self.n_iter_ = len(self.history_)
@@ -395,53 +369,3 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
             raise ValueError(
                 f"optimizer must be one of {', '.join(_OPTIMIZERS)} or a torch optimizer class, got {self.optimizer!r}."
             )
-
-
-def plain_start(estimator, X, n_outputs):
-    """Return the `Start` of the backbone that an estimator names, with its own readout."""
-    routed = estimator._get_net_params().items()
-    config = {name.removeprefix("module__"): value for name, value in routed if name.startswith("module__")}
-    factory = _registered().get(estimator.backbone)
-    if factory is not None and "n_atom_features" in signature(factory()).parameters:
-        graph = next((value for value in as_column(X) if isinstance(value, Data)), None)
-        widths = (len(ATOM_FEATURES), len(BOND_FEATURES))
-        if graph is not None:
-            widths = graph.x.shape[1], graph.edge_attr.shape[1]
-        config = dict(zip(("n_atom_features", "n_bond_features"), widths, strict=True)) | config
-    backbone = make_backbone(estimator.backbone, **config)
-    return Start(backbone, {"attention": backbone.plain, "n_targets": n_outputs, "target": estimator.target})
-
-
-def build_network(backbone, *, fresh_readout=False, n_targets=1, **params):
-    """Put a network together.
-
-    Parameters
-    ----------
-    backbone : sktaag.nn.Backbone
-    fresh_readout : bool, default=False
-        Whether a readout with new weights takes the place of one that came with the backbone.
-    n_targets : int, default=1
-    **params
-        As `sktaag.nn.GraphNetwork` takes them.
-
-    Returns
-    -------
-    network : sktaag.nn.GraphNetwork
-    """
-    network = GraphNetwork(backbone, n_targets=n_targets, **params)
-    if fresh_readout:
-        network.head = backbone.fresh().head(n_targets)
-    return network
-
-
-def _own_tensors(network):
-    """Return the tensors of a state dict, those that have several names once."""
-    named = [*network.named_parameters(), *network.named_buffers()]
-    kept = network.state_dict()
-    return {name: tensor.detach() for name, tensor in named if name in kept}
-
-
-def evaluation_copy(network, device):
-    """Copy a network for predictions, in double precision where the device has it."""
-    dtype = torch.float32 if device.type == "mps" else torch.float64
-    return deepcopy(network).to(device, dtype).eval().requires_grad_(False)

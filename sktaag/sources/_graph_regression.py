@@ -9,8 +9,9 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktaag.heads._neural_regressor import NeuralRegressor, _known_r2
 from sktaag.heads._torch_state import resolve_device
-from sktaag.sources._graph_estimator import GraphEstimator, evaluation_copy
+from sktaag.sources._graph_estimator import GraphEstimator
 from sktaag.sources._graph_net import GraphLoss
+from sktaag.sources._graph_networks import evaluation_copy
 from sktaag.sources._target_scaler import TargetScaler
 
 _CRITERIA = ("mse", "mae", "huber")

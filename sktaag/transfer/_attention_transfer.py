@@ -7,7 +7,7 @@ import torch
 
 from sktaag.cache import cache_folder
 from sktaag.heads._torch_state import resolve_device
-from sktaag.sources._graph_estimator import evaluation_copy
+from sktaag.sources._graph_networks import evaluation_copy
 from sktaag.sources._tokens import graph_tokens, token_batches, with_tokens
 from sktaag.transfer._graph_transfer import GraphTransfer
 

@@ -5,7 +5,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sktaag.heads._torch_state import resolve_device
-from sktaag.sources._graph_estimator import evaluation_copy
+from sktaag.sources._graph_networks import evaluation_copy
 from sktaag.sources._graph_regression import GraphRegression
 
 

@@ -1,6 +1,6 @@
 """What every estimator that starts from a trained graph network shares."""
 
-from sktaag.sources._graph_estimator import Start
+from sktaag.sources._graph_networks import Start
 from sktaag.transfer._frozen_source import FrozenSourceMixin
 from sktaag.transfer._graph_source import open_graph_source
 

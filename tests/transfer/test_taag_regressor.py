@@ -316,6 +316,9 @@ def test_files(source, tmp_path):
     assert_allclose(again.predict(MOLECULES), model.predict(MOLECULES), rtol=1e-12)
     assert_allclose(again.layer_weights_, model.layer_weights_)
     assert again.source is None
+    library = ModelLibrary(tmp_path / "library")
+    kept = library.get(library.add(model, property="energy", material="molecule"))
+    assert_allclose(kept.predict(MOLECULES), model.predict(MOLECULES), rtol=1e-12)
     # a target becomes a source
     assert taag(again).fit(MOLECULES, GAPS).layer_weights_.shape == (4,)
 

@@ -1,0 +1,91 @@
+"""Networks of the estimators over graphs: what they begin with, put together, kept, evaluated."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+import torch
+from torch_geometric.data import Data
+
+from sktaag.graphs._features import ATOM_FEATURES, BOND_FEATURES
+from sktaag.nn import Backbone, GraphNetwork, make_backbone
+from sktaag.nn._backbone import _registered
+from sktaag.structures import as_column
+
+
+@dataclass
+class Start:
+    """What a training begins with.
+
+    Parameters
+    ----------
+    backbone : sktaag.nn.Backbone
+    network : dict
+        Further arguments of `build_network`, in JSON's types.
+    readout : torch.nn.Module or None, default=None
+        A trained one that takes the place of the network's own.
+    scale : ndarray of shape (n_targets,) or None, default=None
+        If the readout is a trained one, its unit in units of y.
+    fallback : torch.nn.Module or None, default=None
+        A readout with new weights, for the case that the trained one explains nothing of y.
+    graphs : AtomGraphs, MoleculeGraphs or None, default=None
+        Transformer of structures; None for that of the backbone.
+    """
+
+    backbone: Backbone
+    network: dict
+    readout: Any = None
+    scale: Any = None
+    fallback: Any = None
+    graphs: Any = None
+
+
+def plain_start(estimator, X, n_outputs):
+    """Return the `Start` of the backbone that an estimator names, with its own readout."""
+    routed = estimator._get_net_params().items()
+    config = {name.removeprefix("module__"): value for name, value in routed if name.startswith("module__")}
+    factory = _registered().get(estimator.backbone)
+    if factory is not None and "n_atom_features" in signature(factory()).parameters:
+        graph = next((value for value in as_column(X) if isinstance(value, Data)), None)
+        widths = (len(ATOM_FEATURES), len(BOND_FEATURES))
+        if graph is not None:
+            widths = graph.x.shape[1], graph.edge_attr.shape[1]
+        config = dict(zip(("n_atom_features", "n_bond_features"), widths, strict=True)) | config
+    backbone = make_backbone(estimator.backbone, **config)
+    return Start(backbone, {"attention": backbone.plain, "n_targets": n_outputs, "target": estimator.target})
+
+
+def build_network(backbone, *, fresh_readout=False, n_targets=1, **params):
+    """Put a network together.
+
+    Parameters
+    ----------
+    backbone : sktaag.nn.Backbone
+    fresh_readout : bool, default=False
+        Whether a readout with new weights takes the place of one that came with the backbone.
+    n_targets : int, default=1
+    **params
+        As `sktaag.nn.GraphNetwork` takes them.
+
+    Returns
+    -------
+    network : sktaag.nn.GraphNetwork
+    """
+    network = GraphNetwork(backbone, n_targets=n_targets, **params)
+    if fresh_readout:
+        network.head = backbone.fresh().head(n_targets)
+    return network
+
+
+def own_tensors(network):
+    """Return the tensors of a state dict, those that have several names once."""
+    named = [*network.named_parameters(), *network.named_buffers()]
+    kept = network.state_dict()
+    return {name: tensor.detach() for name, tensor in named if name in kept}
+
+
+def evaluation_copy(network, device):
+    """Copy a network for predictions, in double precision where the device has it."""
+    dtype = torch.float32 if device.type == "mps" else torch.float64
+    return deepcopy(network).to(device, dtype).eval().requires_grad_(False)
