@@ -223,12 +223,15 @@ def _widths(network):
     )
     weight = next(module.parameters())
     zeros = torch.zeros((1, n_inputs), dtype=weight.dtype, device=weight.device)
-    hidden = linear_outputs(module, zeros)
+    hidden = [layer.shape[1] for layer in linear_outputs(module, zeros)]
     if hasattr(network, "classes_"):
-        return [*(layer.shape[1] for layer in hidden), len(network.classes_)]
+        return [*hidden, len(network.classes_)]
+    training = [part for part in module.modules() if part.training]
     with torch.no_grad():
-        output = module(zeros) if module is network else network.predict(_named(zeros.cpu().numpy(), network))
-    return [*(layer.shape[1] for layer in hidden), output.reshape(1, -1).shape[1]]
+        output = module.eval()(zeros)
+    for part in training:  # it is the user's own module
+        part.training = True
+    return [*hidden, output.reshape(1, -1).shape[1]]
 
 
 def _reads_structures(step):

@@ -1,6 +1,7 @@
 """Cheap scores by which a search prunes its sources before heads are fitted."""
 
 from math import ceil
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
@@ -11,6 +12,24 @@ from sktaag.transfer._fold_scores import fold_scores
 
 SCORES = ("log_me", "ridge")
 _SHARES_OF_TREES = (1 / 50, 1 / 10)  # of the head, in the rounds of "halving"
+
+
+def check_screen(screen):
+    """Complain about a `screen` that is none."""
+    several = isinstance(screen, (list, tuple)) and len(screen) > 0
+    for one in screen if several else [screen]:
+        name = one if isinstance(one, str) else None
+        alone = one is None or is_positive(one) or name == "halving"
+        if not (hasattr(one, "fit") or name in SCORES or (alone and not several)):
+            raise ValueError(
+                "screen must be None, 'log_me', 'ridge', 'halving', a positive integer, an estimator, or a list of "
+                f"'log_me', 'ridge' and estimators, got {screen!r}."
+            )
+
+
+def is_positive(value):
+    """Tell whether a value is a positive integer."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and value > 0
 
 
 def screening_rounds(screen, heads):
@@ -34,9 +53,7 @@ def screening_rounds(screen, heads):
     """
     if isinstance(screen, (list, tuple)):
         return list(screen)
-    if not isinstance(screen, str):
-        return [screen]
-    if screen != "halving":
+    if not isinstance(screen, str) or screen != "halving":
         return [screen]
     for head in heads:
         names = [name for name in head.get_params() if name.split("__")[-1] == "n_estimators"]
@@ -54,6 +71,34 @@ def sizes_of_rounds(n_offers, n_kept, n_rounds):
     n_kept = min(n_kept, n_offers)
     shares = ((n_kept / n_offers) ** (i / n_rounds) for i in range(1, n_rounds))
     return [*(max(n_kept, ceil(n_offers * share)) for share in shares), n_kept]
+
+
+def run_rounds(rounds, score, n_offers, n_kept):
+    """Let the best share of each round enter the next one.
+
+    Parameters
+    ----------
+    rounds : list
+        From `screening_rounds`.
+    score : callable
+        Takes a round and the numbers of offers, and returns their scores.
+    n_offers, n_kept : int
+
+    Returns
+    -------
+    kept : ndarray of int of shape (n_kept,)
+        Numbers of the offers that pass all rounds, in ascending order.
+    scores : ndarray of shape (n_offers,)
+        Of the last round of each.
+    n_passed : ndarray of int of shape (n_offers,)
+        Number of rounds that each passed.
+    """
+    left, scores, passed = np.arange(n_offers), np.empty(n_offers), np.zeros(n_offers, int)
+    for one, size in zip(rounds, sizes_of_rounds(n_offers, n_kept, len(rounds)), strict=True):
+        scores[left] = score(one, left)
+        left = np.sort(left[np.argsort(-scores[left], kind="stable")[:size]])
+        passed[left] += 1
+    return left, scores, passed
 
 
 def screening_score(features, y, screen, classification, splits, scorer, error_score):

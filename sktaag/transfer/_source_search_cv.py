@@ -9,21 +9,18 @@ from numbers import Integral, Real
 
 import joblib
 import numpy as np
-import sklearn
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import check_cv
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import check_consistent_length, check_random_state, get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from tqdm.auto import tqdm
 
 from sktaag.base import StructureTransformer
 from sktaag.structures import as_column, handle_invalid
 from sktaag.transfer._best_estimator import BestEstimatorMixin
-from sktaag.transfer._candidate import Candidate, Offer, for_last_step
+from sktaag.transfer._candidate import Candidate, Offer
 from sktaag.transfer._chain import Chain
 from sktaag.transfer._contest import AGGREGATES, VOTES, Contest, respond
 from sktaag.transfer._fold_scores import fold_scores
@@ -31,11 +28,12 @@ from sktaag.transfer._frozen_featurizer import FrozenFeaturizer
 from sktaag.transfer._layer_bank import LayerBank
 from sktaag.transfer._layer_choices import check_layers
 from sktaag.transfer._named_sources import named_sources, parts_of
-from sktaag.transfer._screening import SCORES, screening_rounds, screening_score, sizes_of_rounds
+from sktaag.transfer._screening import check_screen, is_positive, run_rounds, screening_rounds, screening_score
+from sktaag.transfer._search_heads import HeadsMixin
 from sktaag.transfer._search_results import contest_results, objects, pick_winner, search_results, summarize
 
 
-class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
+class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
     """Search over sources and their layers by cross-validation, against the model without a source.
 
     For every source and choice of layers, ``make_pipeline(FrozenFeaturizer(source, layers), head)`` is scored on the
@@ -319,18 +317,10 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
                         f"aggregate={self.aggregate!r} averages probabilities of classes; {type(head).__name__} has "
                         "no predict_proba."
                     )
-        several = list(self.screen) if isinstance(self.screen, (list, tuple)) else []
-        for screen in several or [self.screen]:
-            known = hasattr(screen, "fit") or (isinstance(screen, str) and screen in SCORES)
-            alone = screen is None or _is_positive(screen) or (isinstance(screen, str) and screen == "halving")
-            if not known and (several or not alone):
-                raise ValueError(
-                    "screen must be None, 'log_me', 'ridge', 'halving', a positive integer, an estimator, or a list of "
-                    f"'log_me', 'ridge' and estimators, got {self.screen!r}."
-                )
+        check_screen(self.screen)
         for name in ("n_draws", "n_best", "n_screened"):
             value = getattr(self, name)
-            if not _is_positive(value) and not (name == "n_screened" and value is None):
+            if not is_positive(value) and not (name == "n_screened" and value is None):
                 raise ValueError(f"{name} must be a positive integer, got {value!r}.")
         if self.error_score != "raise" and not isinstance(self.error_score, Real):
             raise ValueError(f'error_score must be "raise" or a number, got {self.error_score!r}.')
@@ -344,18 +334,6 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _votes(self):
         return set(VOTES) & set(self._aggregates())
-
-    def _heads(self):
-        heads = dict(self.head) if isinstance(self.head, Mapping) else {None: self.head}
-        if not heads:
-            raise ValueError("head is an empty dict; at least one estimator is needed.")
-        return heads
-
-    def _first_head(self):
-        return next(iter(self._heads().values()))
-
-    def _splitter(self, y=None):
-        return check_cv(self.cv, y, classifier=is_classifier(self._first_head()))
 
     def _direct_models(self, reader, X, described):
         """Return the models of the descriptors of the first source, one for each head."""
@@ -401,12 +379,12 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
             screen, n_kept = "ridge", screen
         rounds = screening_rounds(screen, list(self._heads().values()))
         args = (is_classifier(self._first_head()), splits, self.scorer_, self.error_score)
-        left, scores, passed = np.arange(len(offers)), np.empty(len(offers)), np.zeros(len(offers), int)
-        for one, size in zip(rounds, sizes_of_rounds(len(offers), n_kept, len(rounds)), strict=True):
-            tasks = ((offers[i].features(), y, one, *args) for i in left)
-            scores[left] = self._run(screening_score, tasks, len(left), "screening")
-            left = np.sort(left[np.argsort(-scores[left], kind="stable")[:size]])
-            passed[left] += 1
+
+        def score(one, rows):
+            tasks = ((offers[i].features(), y, one, *args) for i in rows)
+            return np.array(self._run(screening_score, tasks, len(rows), "screening"))
+
+        left, scores, passed = run_rounds(rounds, score, len(offers), n_kept)
         self.screening_results_ = {
             "source": objects(offer.source for offer in offers),
             "layers": objects(offer.layers for offer in offers),
@@ -481,44 +459,6 @@ class SourceSearchCV(BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
             n_offers=n_offers,
         )
 
-    # ---------------------------------------------------------------- metadata
-
-    def get_metadata_routing(self):
-        """Say which object takes which metadata.
-
-        Returns
-        -------
-        routing : MetadataRouter
-        """
-        router = MetadataRouter(owner=self)
-        for i, head in enumerate(self._heads().values()):
-            router.add(**{f"head{i}": head}, method_mapping=MethodMapping().add(caller="fit", callee="fit"))
-        router.add(splitter=self._splitter(), method_mapping=MethodMapping().add(caller="fit", callee="split"))
-        scoring = MethodMapping().add(caller="fit", callee="score").add(caller="score", callee="score")
-        router.add(scorer=check_scoring(self._first_head(), scoring=self.scoring), method_mapping=scoring)
-        return router
-
-    def _route(self, params):
-        """Split what `fit` was given into that of the splitter, the scorer and the heads by name."""
-        names = list(self._heads())
-        if sklearn.get_config()["enable_metadata_routing"]:
-            routed = process_routing(self, "fit", **params)
-            heads = {name: routed[f"head{i}"].fit for i, name in enumerate(names)}
-            splitter, scorer = routed.splitter.split, routed.scorer.score
-        else:
-            heads = {name: {key: value for key, value in params.items() if key != "groups"} for name in names}
-            splitter, scorer = {"groups": params.get("groups")}, {}
-        given = sorted({key for head in heads.values() for key in head})
-        if given and (self._aggregates() or not isinstance(self.baseline, bool)):
-            raise ValueError(
-                f"fit got {', '.join(given)} for the heads, which takes aggregate='best' and baseline True or False: "
-                "other estimators may not know what to do with it."
-            )
-        return {"heads": heads, "splitter": splitter, "scorer": scorer}
-
-    def _fit_params(self, candidate, estimator, routed):
-        return for_last_step(estimator, routed["heads"].get(candidate.head, {}))
-
     # ---------------------------------------------------------------- scikit-learn
 
     def __sklearn_is_fitted__(self):
@@ -570,7 +510,3 @@ def _sliceable(X):
     if issparse(X):
         return X.tocsr()
     return X if hasattr(X, "iloc") else np.asarray(X)
-
-
-def _is_positive(value):
-    return isinstance(value, Integral) and not isinstance(value, bool) and value > 0

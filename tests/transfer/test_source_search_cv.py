@@ -307,6 +307,10 @@ def test_library(sources, tmp_path):
     expected = search(sources, cv=3).fit(TARGET, y).cv_results_["mean_test_score"]
     assert_allclose(np.sort(found.cv_results_["mean_test_score"]), np.sort(expected), rtol=1e-6)
     assert found.predict(TARGET).shape == (len(TARGET),)
+    query = library.search()
+    bundle = search({"all": query, "one": sources[0]}, layers=["output"], cv=3).fit(TARGET, y)
+    model = make_pipeline(FrozenFeaturizer(query, "output"), Ridge())
+    assert_allclose(bundle.cv_results_["mean_test_score"][1], cross_val_score(model, TARGET, y, cv=3).mean(), rtol=1e-5)
 
 
 def test_ensemble_stands_for_its_networks(monkeypatch):
