@@ -141,6 +141,11 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
     def _start(self, X, n_outputs):
         """Return a `Start`; weights are drawn by torch's own generator."""
 
+    def _module_params(self):
+        """Return what is routed to the module, by the names that it knows."""
+        routed = self._get_net_params().items()
+        return {name.removeprefix("module__"): value for name, value in routed if name.startswith("module__")}
+
     def _freeze(self, network):
         """Switch off the gradients of what is not trained."""
 

@@ -43,8 +43,7 @@ class Start:
 
 def plain_start(estimator, X, n_outputs):
     """Return the `Start` of the backbone that an estimator names, with its own readout."""
-    routed = estimator._get_net_params().items()
-    config = {name.removeprefix("module__"): value for name, value in routed if name.startswith("module__")}
+    config = estimator._module_params()
     factory = _registered().get(estimator.backbone)
     if factory is not None and "n_atom_features" in signature(factory()).parameters:
         graph = next((value for value in as_column(X) if isinstance(value, Data)), None)

@@ -15,7 +15,7 @@ from sktaag.sources._graph_networks import evaluation_copy
 from sktaag.sources._target_scaler import TargetScaler
 
 _CRITERIA = ("mse", "mae", "huber")
-_SAME_ENERGY = 1e-6  # eV per atom, up to which y counts as the energy that the structures carry
+_SAME_ENERGY = 1e-6  # of the energy, up to which y counts as the one that a structure carries: single precision
 
 
 class GraphRegression(MultiOutputMixin, RegressorMixin, GraphEstimator):
@@ -56,6 +56,7 @@ class GraphRegression(MultiOutputMixin, RegressorMixin, GraphEstimator):
         network, start = self._make_network(X, targets.shape[1], rng)
         graphs = self._fit_graphs(X, start)
         forces = self._check_forces(forces, graphs, targets, network.backbone)
+        self.uses_forces_ = forces is not None
 
         labelled = np.array([graph is not None for graph in graphs]) & ~np.isnan(targets).all(axis=1)
         graphs, targets = list(graphs[labelled]), targets[labelled]
@@ -225,7 +226,7 @@ class GraphRegression(MultiOutputMixin, RegressorMixin, GraphEstimator):
         carrying = [row for row, graph in enumerate(graphs) if graph is not None and "forces" in graph]
         for row in carrying:
             energy = graphs[row].energy.item() if "energy" in graphs[row] else np.nan
-            if not abs(energy - targets[row, 0]) <= _SAME_ENERGY * graphs[row].num_nodes:
+            if not abs(energy - targets[row, 0]) <= _SAME_ENERGY * max(1.0, abs(energy)):
                 return None
         forces = [np.full((0 if graph is None else graph.num_nodes, 3), np.nan) for graph in graphs]
         for row in carrying:

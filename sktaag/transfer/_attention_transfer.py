@@ -50,9 +50,7 @@ class AttentionTransfer(GraphTransfer):
                 f"{self.freeze!r}."
             )
         cache_folder(self.cache)
-        routed = self._get_net_params().items()
-        params = {name.removeprefix("module__"): value for name, value in routed if name.startswith("module__")}
-        return {"attention": self.attention, "n_fresh_blocks": int(self.n_fresh_blocks), **params}
+        return {"attention": self.attention, "n_fresh_blocks": int(self.n_fresh_blocks), **self._module_params()}
 
     def _freeze(self, network):
         freeze_backbone(network, self._depth(network))

@@ -103,6 +103,8 @@ class FineTunedRegressor(GraphTransfer, GraphRegression):
         Reference energies, means and scales of the targets.
     reference_energies_ : ndarray of shape (119, n_targets)
         By atomic number, in the unit of y.
+    uses_forces_ : bool
+        Whether the training has seen forces.
     history_ : list of dict
         One for each epoch: losses and what `callbacks` recorded.
     n_iter_ : int

@@ -11,14 +11,12 @@ class GraphTransfer(FrozenSourceMixin):
     A subclass has the parameters `source` and `readout`; `_scratch` tells whether it takes the architecture alone.
     """
 
-    _same_labels = True  # whether a readout of the source can speak of y
-
     def _scratch(self):
         return False
 
     def _attention(self, backbone):
         """Return arguments of `GraphNetwork` on the reading of the tokens."""
-        return {"attention": backbone.plain}
+        return {"attention": backbone.plain, **self._module_params()}
 
     def _start(self, X, n_outputs):
         if self.readout not in ("auto", "source", "fresh"):
@@ -44,7 +42,7 @@ class GraphTransfer(FrozenSourceMixin):
         """Say why the readout of the source cannot be kept, or ""."""
         if opened.readout is None:
             return "the source reads its tokens in a way of its own"
-        if not self._same_labels or opened.scale is None:
+        if opened.scale is None:
             return "its readout is for other labels"
         if (opened.target, opened.n_targets) != (network["target"], network["n_targets"]):
             return (

@@ -61,10 +61,13 @@ def test_energies_and_forces_are_learned():
 
 def test_forces_are_taken_from_structures_only_beside_their_energy():
     clusters, energies, forces = lennard_jones(6)
+    model = tiny().fit(clusters, energies.astype(np.float32).astype(float))
+    assert model.uses_forces_, "an energy that went through single precision is the same"
     carried = tiny().fit(clusters, energies).predict(clusters)
     bare = [Atoms(cluster.symbols, positions=cluster.positions) for cluster in clusters]
     assert_allclose(carried, tiny().fit(bare, energies, forces=forces).predict(clusters), rtol=1e-10)
     energies_alone = tiny().fit(bare, energies).predict(clusters)
+    assert not tiny().fit(bare, energies).uses_forces_
     assert np.abs(carried - energies_alone).max() > 1e-6
     # y is something else than the energy that belongs to the forces
     shifted = tiny().fit(clusters, energies + 1.0).predict(clusters)

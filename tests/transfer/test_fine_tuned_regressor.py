@@ -126,6 +126,11 @@ def test_parameters_are_checked(source, params, message):
         tuned(source, **params).fit(MOLECULES, ENERGIES)
 
 
+def test_parameters_that_no_module_has(source):
+    with pytest.raises(TypeError, match="n_layers"):
+        tuned(source, module__n_layers=3).fit(MOLECULES, ENERGIES)
+
+
 def test_sources_with_a_kept_shape(source):
     energies = np.array([1.0, 2.0] * 5)
     assert tuned(source, target="intensive").fit(MOLECULES, energies).predict(MOLECULES).shape == (10,)
