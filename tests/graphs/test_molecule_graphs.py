@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
-from rdkit import Chem
+from rdkit import Chem, rdBase
 from torch_geometric.data import Batch
 from torch_geometric.nn import GINEConv
 from torch_geometric.utils import from_smiles
@@ -26,6 +26,16 @@ POLYMERS = {  # repeat units, each written in several ways
 }
 
 
+@pytest.fixture
+def log_of_rdkit():
+    """Leave RDKit's log as it was: torch_geometric's from_smiles silences it for good."""
+    before = rdBase.LogStatus().split()
+    yield
+    for log in before:
+        name, _, state = log.partition(":")
+        (rdBase.EnableLog if state == "enabled" else rdBase.DisableLog)(name)
+
+
 def graph_of(structure, **options):
     return MoleculeGraphs(**options).fit_transform([structure])[0]
 
@@ -42,7 +52,7 @@ def assert_same(one, two):
 @pytest.mark.parametrize(
     "smiles", ["CCO", "c1ccccc1C(=O)O", "C[N+](C)(C)CC([O-])=O", "C#N", "FC(F)(F)Cl", "[Na+].[Cl-]"]
 )
-def test_atoms_and_bonds_are_those_of_torch_geometric(smiles):
+def test_atoms_and_bonds_are_those_of_torch_geometric(smiles, log_of_rdkit):
     ours, theirs = graph_of(smiles), from_smiles(smiles)
     ours.validate(raise_on_error=True)
     assert_array_equal(ours.z, theirs.x[:, 0])
