@@ -22,7 +22,7 @@ SCORING = "neg_mean_absolute_error"
 
 def inner_folds(seed):
     """Return the folds of everything that chooses."""
-    return KFold(5, shuffle=True, random_state=seed)
+    return KFold(4, shuffle=True, random_state=seed)
 
 
 # ---------------------------------------------------------------- features
@@ -100,13 +100,8 @@ def heads(seed):
 
 
 def direct_models(columns, seed):
-    """Return the direct models by name, and the one that inner cross-validation picks among them."""
-    by_name = direct_heads(seed)
-    pick = GridSearchCV(
-        Pipeline([("head", by_name["forest"])]), {"head": list(by_name.values())}, cv=inner_folds(seed), scoring=SCORING
-    )
-    models = {f"direct {name}": head for name, head in by_name.items()} | {"direct, picked": pick}
-    return {name: of_columns(columns["descriptors"], head) for name, head in models.items()}
+    """Return the direct models by name."""
+    return {f"direct {name}": of_columns(columns["descriptors"], head) for name, head in direct_heads(seed).items()}
 
 
 def single_sources(columns, seed):
@@ -141,9 +136,8 @@ def recipe(columns, seed):
 
 
 def guarded_recipe(columns, seed):
-    """Return the search that picks the recipe or a direct model by inner cross-validation."""
-    direct = direct_models(columns, seed)
-    competitors = [model for name, model in direct.items() if name != "direct, picked"] + [recipe(columns, seed)]
+    """Return the search that picks a direct model or the recipe, in this order, by inner cross-validation."""
+    competitors = [*direct_models(columns, seed).values(), recipe(columns, seed)]
     pipeline = Pipeline([("model", competitors[0])])
     return GridSearchCV(pipeline, {"model": competitors}, cv=inner_folds(seed), scoring=SCORING)
 

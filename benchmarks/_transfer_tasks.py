@@ -329,33 +329,33 @@ TARGETS = {
     "thermal conductivity, RadonPy": TargetTable(
         datasets.fetch_radonpy, column="thermal_conductivity", without=RADONPY
     ),
-    "density": TargetTable(partial(datasets.fetch_polymer_density, "exp"), pool=300, without=("density, measured",)),
+    "density": TargetTable(partial(datasets.fetch_polymer_density, "exp"), pool=120, without=("density, measured",)),
     "glass transition": TargetTable(
-        partial(datasets.fetch_polymer_tg, "bicerano"), without=("glass transition, measured",)
+        partial(datasets.fetch_polymer_tg, "bicerano"), pool=120, without=("glass transition, measured",)
     ),
     "oxygen permeability": TargetTable(
         partial(datasets.fetch_polyverse, "gas_transport"),
         column="p_exp_O2",
-        pool=300,
+        pool=120,
         without=("oxygen permeability, measured",),
     ),
-    "hydration energy": TargetTable(partial(datasets.fetch_freesolv, "database"), column="hydration_exp", pool=300),
+    "hydration energy": TargetTable(partial(datasets.fetch_freesolv, "database"), column="hydration_exp", pool=120),
     "permittivity of liquids": TargetTable(
-        datasets.load_permittivities, log=True, pool=300, without=("permittivity, liquids",)
+        datasets.load_permittivities, log=True, pool=120, without=("permittivity, liquids",)
     ),
     "surface tension of liquids": TargetTable(
-        datasets.load_surface_tensions, pool=300, without=("surface tension, molecules",)
+        datasets.load_surface_tensions, pool=120, without=("surface tension, molecules",)
     ),
-    "viscosity of liquids": TargetTable(datasets.load_liquid_viscosities, pool=200, without=("viscosity, liquids",)),
+    "viscosity of liquids": TargetTable(datasets.load_liquid_viscosities, pool=120, without=("viscosity, liquids",)),
     "critical temperature": TargetTable(
-        datasets.load_critical_temperatures, pool=200, without=("critical temperature, molecules",)
+        datasets.load_critical_temperatures, pool=120, without=("critical temperature, molecules",)
     ),
-    "solubility in water": TargetTable(datasets.fetch_esol, pool=200, without=("solubility in water",)),
+    "solubility in water": TargetTable(datasets.fetch_esol, pool=120, without=("solubility in water",)),
     "heat capacity of liquids": TargetTable(
-        partial(datasets.load_liquid_heat_capacities, basis="mass"), pool=200, without=("heat capacity, liquids",)
+        partial(datasets.load_liquid_heat_capacities, basis="mass"), pool=120, without=("heat capacity, liquids",)
     ),
-    "band gap of crystals": TargetTable(partial(datasets.fetch_polyverse, "band_gap_crystal")),
+    "band gap of crystals": TargetTable(partial(datasets.fetch_polyverse, "band_gap_crystal"), pool=120),
     "electron affinity": TargetTable(
-        partial(datasets.fetch_khazana, "Eea"), pool=200, without=("electron affinity, DFT",)
+        partial(datasets.fetch_khazana, "Eea"), pool=120, without=("electron affinity, DFT",)
     ),
 }

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from _transfer_protocol import draws, evaluate, repeated_folds, write
-from _transfer_study import mean_of, parser, report, settings, single_table, study, train
+from _transfer_study import TARGETS, mean_of, parser, report, settings, single_table, study, train
 from _transfer_tasks import SOURCES, descriptor, load_task, training_rows
 from scipy.stats import spearmanr
 from sklearn.ensemble import RandomForestRegressor
@@ -28,7 +28,6 @@ from sktaag.sources import PyramidEnsemble
 from sktaag.transfer import FrozenFeaturizer
 
 HEAT_CAPACITIES = [name for name in SOURCES if name.startswith("heat capacity")]
-TARGETS = ("heat capacity", "refractive index", "thermal conductivity, all entries")  # share their sources
 
 
 def shotgun(task, args, splits):
@@ -106,17 +105,18 @@ def plots(task, frame, direct, sources, args):
 def main():
     options = parser(__doc__, "figure2_heat_capacity.md")
     options.add_argument("--shotgun", type=int, default=50, help="random networks on five heat capacities")
+    options.add_argument("--draws", type=int, default=20, help="draws of 58 training polymers")
     args, start = options.parse_args(), time.perf_counter()
     tasks = [load_task(name, args.cache) for name in TARGETS]
     sources, cards = train(tasks, args)
     task, families = tasks[0], polymer_family(tasks[0].X)
     n_samples, splits = len(task.X), repeated_folds(len(task.X), args.repeats, args.seed)
     by_family = list(GroupKFold(5).split(task.X, groups=families))
-    small = draws(n_samples, 58, 20 * args.repeats // 3, args.seed)
+    small = draws(n_samples, 58, args.draws, args.seed)
 
-    everything = study("heat capacity, five folds", task, sources, splits, args)
-    few = study("heat capacity, 58", task, sources, small, args, singles=False)
-    grouped = study("heat capacity, families", task, sources, by_family, args)
+    everything = study("heat capacity, five folds", task, sources, splits, args, parts=True)
+    few = study("heat capacity, 58", task, sources, small, args, singles=False, searches=False)
+    grouped = study("heat capacity, families", task, sources, by_family, args, singles=False, searches=False)
     frame = shotgun(task, args, splits[:5])
     direct = float(np.mean(everything.loc[(everything["model"] == "direct forest"), "mae"]))
     plots(task, frame, direct, sources, args)

@@ -13,13 +13,12 @@ import time
 import matplotlib.pyplot as plt
 import pandas as pd
 from _transfer_protocol import draws, repeated_folds, write
-from _transfer_study import mean_of, parser, report, settings, single_table, study, train
+from _transfer_study import TARGETS, mean_of, parser, report, settings, single_table, study, train
 from _transfer_tasks import RADONPY, SOURCES, load_task
 
 from sktaag import datasets
 from sktaag.inspection import PropertyScatterMatrix
 
-MEASURED = ("heat capacity", "refractive index", "thermal conductivity, all entries")  # share their sources
 SHOWN = {
     "thermal_conductivity": "conductivity, W/(m K)",
     "Cp": "heat capacity, J/(kg K)",
@@ -47,11 +46,12 @@ def ranks(results, cards):
 
 
 def main():
-    args, start = parser(__doc__, "figure3_thermal_conductivity.md").parse_args(), time.perf_counter()
-    tables = list(SOURCES)[: args.tables]
+    options = parser(__doc__, "figure3_thermal_conductivity.md")
+    options.add_argument("--draws", type=int, default=20, help="draws of the training polymers")
+    args, start = options.parse_args(), time.perf_counter()
     simulated = load_task("thermal conductivity, RadonPy", args.cache)
-    sources, cards = train([simulated], args, [name for name in tables if name not in RADONPY])
-    n_draws, parts = 20 * args.repeats // 3, []
+    sources, cards = train([simulated], args, [name for name in SOURCES if name not in RADONPY])
+    n_draws, parts = args.draws, []
     for n_train in (19, 58):
         splits = draws(len(simulated.X), n_train, n_draws, args.seed)
         results = study(f"conductivity, RadonPy, {n_train}", simulated, sources, splits, args)
@@ -67,10 +67,10 @@ def main():
         )
     filtered = load_task("thermal conductivity", args.cache)
     everything = load_task("thermal conductivity, all entries", args.cache)
-    sources, cards = train([load_task(name, args.cache) for name in MEASURED], args, tables)
+    sources, cards = train([load_task(name, args.cache) for name in TARGETS], args)
     for name, task in (("0.08 to 0.36 W/(m K)", filtered), ("all entries", everything)):
         splits = repeated_folds(len(task.X), args.repeats, args.seed)
-        results = study(f"conductivity, measured, {name}", task, sources, splits, args)
+        results = study(f"conductivity, measured, {name}", task, sources, splits, args, singles=False, searches=False)
         parts.append(
             f"""**Measured conductivities, {name}: {len(task.X)} polymers**, five folds, repeated {args.repeats} times.
 

@@ -11,12 +11,11 @@ import time
 
 import numpy as np
 from _transfer_protocol import ratio, verdict_of, write
-from _transfer_study import METHODS, mean_of, parser, settings, study, train
+from _transfer_study import METHODS, TARGETS, mean_of, parser, settings, study, train
 from _transfer_tasks import RADONPY, SOURCES, load_task
 
 from sktaag.model_selection import ExtrapolationSplit, polymer_family
 
-MEASURED = ("heat capacity", "refractive index", "thermal conductivity, all entries")  # share their sources
 SHOWN = ("direct forest", "direct, picked", "recipe", "guarded")
 
 
@@ -54,19 +53,21 @@ def row(name, results, task):
 
 
 def main():
-    args, start = parser(__doc__, "figure4_extrapolation.md").parse_args(), time.perf_counter()
-    tables, n_draws = list(SOURCES)[: args.tables], 10 * args.repeats // 3
+    options = parser(__doc__, "figure4_extrapolation.md")
+    options.add_argument("--draws", type=int, default=10, help="draws of the training polymers")
+    args, start = options.parse_args(), time.perf_counter()
+    n_draws = args.draws
     lines = [
         "| polymers that are tested | training / test | unit | direct forest, error | "
         + " | ".join(f"{METHODS[model]}, relative" for model in SHOWN[1:])
         + " | R2 of the recipe |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    measured = [load_task(name, args.cache) for name in MEASURED]
+    measured = [load_task(name, args.cache) for name in TARGETS]
     simulated = load_task("thermal conductivity, RadonPy", args.cache)
     groups = [
-        (measured[:2], train(measured, args, tables)[0], None),
-        ([simulated], train([simulated], args, [name for name in tables if name not in RADONPY])[0], 58),
+        (measured[:2], train(measured, args)[0], None),
+        ([simulated], train([simulated], args, [name for name in SOURCES if name not in RADONPY])[0], 58),
     ]
     for tasks, sources, n_train in groups:
         for task in tasks:
