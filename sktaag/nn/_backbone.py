@@ -22,6 +22,7 @@ _BUILT_IN = {
     "cgcnn": "sktaag.nn.backbones:CGCNN",
     "chgnet": "sktaag.nn.backbones:CHGNet",
     "mace": "sktaag.nn.backbones:MACE",
+    "matgl": "sktaag.nn.backbones:MatGL",
 }
 
 
