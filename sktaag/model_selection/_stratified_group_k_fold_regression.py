@@ -65,11 +65,11 @@ class StratifiedGroupKFoldRegression(GroupFolds):
         return (self.group_by(X) if groups is None else groups), "groups"
 
     def _deal(self, codes, y, rng):
-        bins = self._bins(y)
-        seed = None if rng is None else int(rng.randint(2**31 - 1))
+        # groups are renumbered here: scikit-learn before 1.8 does not balance what it shuffles
+        if rng is not None:
+            codes = rng.permutation(codes.max() + 1)[codes]
         folds = np.empty(len(codes), dtype=int)
-        splitter = StratifiedGroupKFold(self.n_splits, shuffle=rng is not None, random_state=seed)
-        for fold, (_, test) in enumerate(splitter.split(codes, bins, codes)):
+        for fold, (_, test) in enumerate(StratifiedGroupKFold(self.n_splits).split(codes, self._bins(y), codes)):
             folds[test] = fold
         return folds
 

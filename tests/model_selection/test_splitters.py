@@ -179,6 +179,10 @@ def test_regression_strata_are_balanced():
     means = [target[test].mean() for _, test in folds(cv, np.zeros(200), target, groups=groups)]
     shuffled = [target[rng.permutation(200)[:40]].mean() for _ in range(200)]
     assert np.std(means) < 0.5 * np.std(shuffled)
+    draws = {
+        str(folds(StratifiedGroupKFoldRegression(5, random_state=s), X, y, groups=np.arange(30))) for s in range(5)
+    }
+    assert len(draws) == 5
 
 
 def test_regression_strata_errors():
