@@ -135,6 +135,11 @@ class Backbone(nn.Module, ABC):
         head = copy.deepcopy(self._readout[0]) if n_targets == 1 and self._readout else self.fresh_head(n_targets)
         return head.to(self.device, self.dtype)
 
+    @property
+    def has_readout(self) -> bool:
+        """Whether it brings a pretrained readout for one target, which `head` then copies."""
+        return bool(self._readout)
+
     def fresh_head(self, n_targets: int) -> nn.Module:
         """Build a readout with fresh weights: two linear layers, unless the architecture has its own kind."""
         hidden = max(self.n_features // 2, 1)

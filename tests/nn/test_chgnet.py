@@ -86,6 +86,7 @@ def test_cut_graph_is_named(graphs):
 def test_readout_of_several_targets_is_fresh(graphs):
     backbone = make_backbone("chgnet")
     assert GraphNetwork(backbone, n_targets=2)(graphs[0]).shape == (1, 2)
+    assert backbone.has_readout
     pretrained, fresh = backbone.head(), backbone.fresh().head()
     assert not torch.equal(pretrained[1].layers[0].weight, fresh[1].layers[0].weight)
     pretrained[1].layers[0].weight.data.zero_()

@@ -42,6 +42,8 @@ def open_catalyst_file(path, std=None):
 def test_file_of_the_open_catalyst_project(std, tmp_path, make_graph):
     net = open_catalyst_file(tmp_path / "schnet.pt", std)
     ours = SchNet.from_pretrained(tmp_path / "schnet.pt")
+    assert ours.has_readout
+    assert not ours.fresh().has_readout
     assert ours.config == {"n_layers": 3, "n_features": 32, "n_filters": 24, "n_gaussians": 20, "cutoff": 6.0}
 
     slab = make_graph(

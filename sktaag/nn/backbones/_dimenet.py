@@ -37,6 +37,10 @@ class DimeNetPlusPlus(Backbone):
     cutoff : float, default=5.0
         Radius in Å at which everything has decayed to zero, with two derivatives.
 
+    Notes
+    -----
+    The first one in a process takes some seconds, in which sympy derives the basis.
+
     References
     ----------
     .. [1] J. Gasteiger et al., "Fast and Uncertainty-Aware Directional Message Passing for Non-Equilibrium Molecules",
@@ -49,7 +53,7 @@ class DimeNetPlusPlus(Backbone):
     >>> from sktaag.nn.backbones import DimeNetPlusPlus
     >>> dimer = Data(z=torch.tensor([8, 1]), pos=torch.tensor([[0.0, 0, 0], [0.97, 0, 0]]),
     ...              edge_index=torch.tensor([[0, 1], [1, 0]]), edge_shift=torch.zeros(2, 3))
-    >>> DimeNetPlusPlus(n_layers=2, n_features=16).tokens(dimer).shape
+    >>> DimeNetPlusPlus(n_layers=2, n_features=16, n_spherical=3, n_radial=4).tokens(dimer).shape
     torch.Size([2, 3, 16])
     """
 
