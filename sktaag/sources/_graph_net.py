@@ -17,6 +17,8 @@ class GraphNet(NeuralNet):
         As in skorch, like all parameters but the following. Takes a batch of graphs.
     forces : bool, default=False
         Whether the loss needs the gradient of the output with respect to the positions of the atoms.
+    clip : float or None, default=None
+        Upper bound on the norm of the gradient. (skorch's callback asks for the names of all weights in each step.)
     ema : float or None, default=None
         Decay of an exponential moving average of the weights. From the end of an epoch of training to the beginning
         of the next one the module holds the average, so that it is what is validated and kept.
@@ -25,9 +27,10 @@ class GraphNet(NeuralNet):
         loss of the training.
     """
 
-    def __init__(self, module, *args, forces=False, ema=None, anchor=0.0, **kwargs):
+    def __init__(self, module, *args, forces=False, clip=None, ema=None, anchor=0.0, **kwargs):
         super().__init__(module, *args, **kwargs)
         self.forces = forces
+        self.clip = clip
         self.ema = ema
         self.anchor = anchor
 
@@ -43,7 +46,7 @@ class GraphNet(NeuralNet):
     def on_train_end(self, net, **kwargs):
         """Forget what only the training needs."""
         super().on_train_end(net, **kwargs)
-        del self._moving, self._averages, self._raw, self._anchors
+        del self._moving, self._trained, self._averages, self._raw, self._anchors
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Run one epoch; the losses leave the device together at its end."""
@@ -56,6 +59,7 @@ class GraphNet(NeuralNet):
             for part in self.module_.modules():
                 if _is_frozen(part):
                     part.eval()
+            self._trained = [weight for weight in self._moving if weight.requires_grad]
         losses, sizes = [], []
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
@@ -81,6 +85,8 @@ class GraphNet(NeuralNet):
         if self._anchors:
             loss = loss + self.anchor / 2 * sum((weight - start).square().sum() for weight, start in self._anchors)
         loss.backward()
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_(self._trained, self.clip)
         return {"loss": loss, "y_pred": outputs}
 
     def infer(self, x, **fit_params):

@@ -221,6 +221,20 @@ def start_of(model, *data):
     return [weight.detach().clone() for weight in frozen.module_.parameters()]
 
 
+def test_the_gradient_is_bounded():
+    clusters, energies, forces = lennard_jones(8)
+
+    def moved(**params):
+        start = tiny(optimizer="sgd", lr=0.0, weight_decay=0.0, max_epochs=1).fit(clusters, energies, forces=forces)
+        model = tiny(optimizer="sgd", lr=1.0, weight_decay=0.0, max_epochs=1, **params)
+        model.fit(clusters, energies, forces=forces)
+        pairs = zip(model.module_.parameters(), start.module_.parameters(), strict=True)
+        return sum(float((new - old).detach().square().sum()) for new, old in pairs) ** 0.5
+
+    assert moved(clip=0.01) == pytest.approx(0.01, rel=1e-3)  # one batch, one step
+    assert moved(clip=None) > 0.02
+
+
 def test_callbacks_and_routed_parameters():
     from skorch.callbacks import Callback
 
