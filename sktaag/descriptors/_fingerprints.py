@@ -7,9 +7,11 @@ import rdkit
 from rdkit.rdBase import BlockLogs
 
 from sktaag.base import StructureTransformer, to_csr
+from sktaag.descriptors._extra_kinds import EXTRA_KINDS, check_package
 from sktaag.descriptors._kinds import KINDS, Settings, column_names
 from sktaag.structures import InvalidStructureError, MoleculeReader
 
+_KINDS = KINDS | EXTRA_KINDS
 _DTYPES = ("float32", "float64", "uint8", "uint16", "uint32")
 
 
@@ -21,10 +23,12 @@ class Fingerprints(StructureTransformer):
     kinds : str or list of str, default="morgan"
         One or several of "morgan" (ECFP [1]_), "feature_morgan" (FCFP [1]_), "atom_pair" [2]_, "torsion" [3]_, "rdkit"
         (paths), "maccs" (167 keys), "pattern", "layered", "secfp" [4]_, "estate" (79 atom types [5]_) and
-        "descriptors" (RDKit's 2D descriptors, in RDKit's units). Columns stand in the order of this list; each
-        molecule is parsed once.
+        "descriptors" (RDKit's 2D descriptors, in RDKit's units). With the extra ``sktaag[fingerprints]``, also
+        "pubchem" (881 substructures) and "klekota_roth" (4,860 substructures [6]_). Columns stand in the order of this
+        list; each molecule is parsed once.
     counts : bool, default=False
-        Count occurrences instead of marking presence. "maccs", "pattern", "layered" and "secfp" have bits alone.
+        Count occurrences instead of marking presence. "maccs", "pattern", "layered", "secfp" and "pubchem" have bits
+        alone.
     size : int, default=2048
         Columns of each hashed kind.
     radius : int, default=2
@@ -60,6 +64,8 @@ class Fingerprints(StructureTransformer):
     ------
     InvalidRowsError
         In `transform`, if structures cannot be read and `on_invalid` is "raise".
+    ImportError
+        In `fit`, for kinds of the extra ``sktaag[fingerprints]`` without it.
     ValueError
         In `fit`, for unknown kinds and settings that do not go together.
 
@@ -79,6 +85,7 @@ class Fingerprints(StructureTransformer):
     .. [3] R. Nilakantan et al., J. Chem. Inf. Comput. Sci. 27, 82 (1987). :doi:`10.1021/ci00054a008`
     .. [4] D. Probst, J.-L. Reymond, J. Cheminform. 10, 66 (2018). :doi:`10.1186/s13321-018-0321-8`
     .. [5] L. H. Hall, L. B. Kier, J. Chem. Inf. Comput. Sci. 35, 1039 (1995). :doi:`10.1021/ci00028a014`
+    .. [6] J. Klekota, F. P. Roth, Bioinformatics 24, 2518 (2008). :doi:`10.1093/bioinformatics/btn479`
 
     Examples
     --------
@@ -129,10 +136,10 @@ class Fingerprints(StructureTransformer):
     def _prepare(self):
         kinds = self._kinds()
         if not kinds:
-            raise ValueError(f"kinds is empty. Choose from {', '.join(KINDS)}.")
+            raise ValueError(f"kinds is empty. Choose from {', '.join(_KINDS)}.")
         for kind in kinds:
-            if kind not in KINDS:
-                raise ValueError(f"{kind!r} is not a kind of fingerprint. Choose from {', '.join(KINDS)}.")
+            if kind not in _KINDS:
+                raise ValueError(f"{kind!r} is not a kind of fingerprint. Choose from {', '.join(_KINDS)}.")
         if len(set(kinds)) < len(kinds):
             raise ValueError(f"kinds holds the same kind twice: {kinds}.")
         if not isinstance(self.size, Integral) or self.size < 1:
@@ -145,12 +152,14 @@ class Fingerprints(StructureTransformer):
         if "descriptors" in kinds and dtype.kind != "f":
             raise ValueError(f'kind "descriptors" needs dtype="float32" or "float64", got {self.dtype!r}.')
         self._reader()
+        if self._needs_package():
+            check_package()
         settings = self._settings()
-        return [name for kind in kinds for name in column_names(kind, settings)], dtype, self.sparse
+        return [name for kind in kinds for name in column_names(kind, _KINDS[kind], settings)], dtype, self.sparse
 
     def _featurize(self, structures):
         settings, reader, dtype = self._settings(), self._reader(), np.dtype(self.dtype)
-        functions = [KINDS[kind].make(settings) for kind in self._kinds()]
+        functions = [_KINDS[kind].make(settings) for kind in self._kinds()]
         rows = np.zeros((len(structures), len(self._names)), dtype)
         # a bit fits anywhere
         largest = np.iinfo(dtype).max if self.counts and dtype.kind == "u" else None
@@ -181,8 +190,11 @@ class Fingerprints(StructureTransformer):
     def _reader(self):
         return MoleculeReader(self.fragments, self.polymer, self.n_units)
 
+    def _needs_package(self):
+        return any(kind in EXTRA_KINDS for kind in self._kinds())
+
     def _versions(self):
-        return (rdkit.__version__,)
+        return (rdkit.__version__, check_package()) if self._needs_package() else (rdkit.__version__,)
 
 
 def _apply(functions, mol):

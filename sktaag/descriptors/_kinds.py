@@ -116,8 +116,7 @@ KINDS = {
 }
 
 
-def column_names(kind, settings):
+def column_names(name, kind, settings):
     """Names of the columns of one kind: ``morgan_0``, ``maccs_166``, ``descriptors_MolWt``."""
-    columns = KINDS[kind].columns
-    names = map(str, range(settings.size)) if columns is None else columns(settings)
-    return [f"{kind}_{name}" for name in names]
+    columns = map(str, range(settings.size)) if kind.columns is None else kind.columns(settings)
+    return [f"{name}_{column}" for column in columns]
