@@ -31,7 +31,7 @@ def network(seed, n_rows):
     )
 
 
-def source_library(cache, tasks, *, tables=None, n_seeds=1, max_rows=3000, n_jobs=None):
+def source_library(cache, tasks, *, tables=None, n_seeds=1, max_rows=2000, n_jobs=None):
     """Train what is missing and return the sources: ``{property: [source, ...]}``, one for each seed.
 
     A tenth of the rows is held out for the scores on the card.

@@ -22,7 +22,7 @@ SCORING = "neg_mean_absolute_error"
 
 def inner_folds(seed):
     """Return the folds of everything that chooses."""
-    return KFold(4, shuffle=True, random_state=seed)
+    return KFold(3, shuffle=True, random_state=seed)
 
 
 # ---------------------------------------------------------------- features

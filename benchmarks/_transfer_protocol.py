@@ -106,10 +106,12 @@ def _fit(label, name, digest, X, model, y, train, test):
 def half_width(values, n_train, n_test, confidence=0.95):
     """Half of the interval of a mean over folds whose training sets overlap.
 
-    C. Nadeau, Y. Bengio, Mach. Learn. 52, 239 (2003), doi:10.1023/A:1024068626366.
+    C. Nadeau, Y. Bengio, Mach. Learn. 52, 239 (2003), doi:10.1023/A:1024068626366. Draws of few training rows out of
+    many hardly overlap: there the ratio of their correction is turned over.
     """
     values = np.asarray(values)
-    spread = np.sqrt((1 / len(values) + n_test / n_train) * values.var(ddof=1))
+    correction = min(n_test / n_train, n_train / n_test)
+    spread = np.sqrt((1 / len(values) + correction) * values.var(ddof=1))
     return float(student_t.ppf((1 + confidence) / 2, len(values) - 1) * spread)
 
 
@@ -118,13 +120,8 @@ def ratio(results, model, reference):
     errors = results.pivot_table(index="fold", columns="model", values="mae")[list({model, reference})].dropna()
     mean = errors[model].mean() / errors[reference].mean()
     differences = (errors[model] - errors[reference]) / errors[reference].mean()
-    half = half_width(differences, results["n_train"].mean(), _n_independent(results))
+    half = half_width(differences, results["n_train"].mean(), results["n_test"].mean())
     return float(mean), float(mean - half), float(mean + half)
-
-
-def _n_independent(results):
-    """Test rows in the correction; draws with a large common test set count as ten folds would, no more."""
-    return min(results["n_test"].mean(), results["n_train"].mean() / 4)
 
 
 def table(results, models, *, reference="direct forest", unit="", digits=3):

@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache as memoize
 from functools import partial
 
 import numpy as np
@@ -52,6 +53,18 @@ class Task:
     without: tuple[str, ...] = ()
 
 
+@memoize
+def _call(function, *args):
+    return function(*args)
+
+
+def _fetch(fetch):
+    """Read a table once, however many of its columns are sources."""
+    if isinstance(fetch, partial):
+        return fetch() if fetch.keywords else _call(fetch.func, *fetch.args)
+    return _call(fetch)
+
+
 @dataclass(frozen=True)
 class SourceTable:
     """One property with plenty of data.
@@ -73,7 +86,7 @@ class SourceTable:
 
     def rows(self):
         """Return structures, values as the network learns them, and the unit."""
-        bunch = self.fetch()
+        bunch = _fetch(self.fetch)
         names = list(bunch.target_names)
         i = names.index(self.column) if self.column else 0
         y = np.asarray(bunch.target, dtype=float)
@@ -143,7 +156,6 @@ SOURCES = {
     "thermal conductivity, Open Polymer": _open_polymer("thermal_conductivity"),
     "thermal conductivity, liquids": SourceTable(datasets.load_liquid_thermal_conductivity, "molecule"),
     "thermal diffusivity, RadonPy": _radonpy("thermal_diffusivity", "log"),
-    "thermal diffusivity, MD": _graphmt("TD_MD", "log"),
     "density, measured": _graphmt("RHO_EXP"),
     "density, MD": _graphmt("RHO_MD"),
     "density, RadonPy": _radonpy("density"),
@@ -151,14 +163,11 @@ SOURCES = {
     "density, organics": _chemml("density"),
     "density, liquids": SourceTable(partial(datasets.fetch_chedl, "physical_constants"), "molecule", "", "density"),
     "glass transition, measured": _graphmt("TG_EXP"),
-    "glass transition, MD": _graphmt("TG_MD"),
     "glass transition, OPLS": _bicerano("glass_transition_md"),
     "melting point, measured": _graphmt("TM_EXP"),
     "melting point, molecules": SourceTable(datasets.load_melting_points, "molecule"),
-    "boiling point, molecules": SourceTable(datasets.load_boiling_points, "molecule"),
     "critical temperature, molecules": SourceTable(datasets.load_critical_temperatures, "molecule"),
     "refractive index, RadonPy": _radonpy("refractive_index"),
-    "refractive index, MD": _graphmt("RI_MD"),
     "refractive index, DFT": _khazana("Nc"),
     "refractive index, organics": _chemml("refractive_index"),
     "refractive index, liquids": SourceTable(datasets.load_refractive_indices, "molecule"),
@@ -170,18 +179,11 @@ SOURCES = {
     "polarizability, monomers": _radonpy("qm_polarizability_monomer", "per atom"),
     "polarizability, QM9": _qm9("alpha", "per atom"),
     "polarizability, organics": _chemml("polarizability", "per atom"),
-    "free volume, Open Polymer": _open_polymer("free_volume_fraction"),
     "expansion, RadonPy": _radonpy("volume_expansion"),
     "compressibility, RadonPy": _radonpy("compressibility", "log"),
     "bulk modulus, RadonPy": _radonpy("bulk_modulus", "log"),
-    "bulk modulus, MD": _graphmt("BULK_MD"),
-    "shear modulus, MD": _graphmt("SHEAR_MD"),
-    "Young's modulus, MD": _graphmt("YOUNG_MD"),
     "self-diffusion, RadonPy": _radonpy("self-diffusion", "log"),
-    "viscosity, MD": _graphmt("VISC_MD", "log"),
     "viscosity, liquids": SourceTable(datasets.load_liquid_viscosities, "molecule"),
-    "radius of gyration, MD": _graphmt("RG_MD", "log"),
-    "band gap, polymers": _graphmt("BANDGAP_DFT"),
     "band gap, chains": _khazana("Egc"),
     "band gap, bulk": _khazana("Egb"),
     "band gap, QM9": _qm9("gap"),
@@ -189,6 +191,26 @@ SOURCES = {
     "LUMO, polymers": _graphmt("LUMO_DFT"),
     "ionization energy, DFT": _khazana("Ei"),
     "electron affinity, DFT": _khazana("Eea"),
+    "oxygen permeability, measured": _gas("p_exp_O2"),
+    "oxygen permeability, simulated": _gas("p_sim_O2"),
+    "heat of vaporization, molecules": SourceTable(datasets.load_heats_of_vaporization, "molecule", "per gram"),
+    "surface tension, molecules": SourceTable(datasets.load_surface_tensions, "molecule"),
+    "solubility in water": SourceTable(datasets.fetch_esol, "molecule"),
+    "hydration energy, simulated": SourceTable(
+        partial(datasets.fetch_freesolv, "database"), "molecule", "", "hydration_md"
+    ),
+    "boiling point, molecules": SourceTable(datasets.load_boiling_points, "molecule"),
+    "lipophilicity": SourceTable(datasets.fetch_lipophilicity, "molecule"),
+    "glass transition, MD": _graphmt("TG_MD"),
+    "thermal diffusivity, MD": _graphmt("TD_MD", "log"),
+    "refractive index, MD": _graphmt("RI_MD"),
+    "free volume, Open Polymer": _open_polymer("free_volume_fraction"),
+    "bulk modulus, MD": _graphmt("BULK_MD"),
+    "shear modulus, MD": _graphmt("SHEAR_MD"),
+    "Young's modulus, MD": _graphmt("YOUNG_MD"),
+    "viscosity, MD": _graphmt("VISC_MD", "log"),
+    "radius of gyration, MD": _graphmt("RG_MD", "log"),
+    "band gap, polymers": _graphmt("BANDGAP_DFT"),
     "atomization energy, DFT": _khazana("Eat"),
     "atomization energy, QM9": _qm9("u0_atom", "per atom"),
     "zero-point energy, QM9": _qm9("zpve", "per atom"),
@@ -196,16 +218,7 @@ SOURCES = {
     "dipole moment, QM9": _qm9("mu"),
     "crystallization tendency": _khazana("Xc"),
     "charge injection barrier": SourceTable(partial(datasets.fetch_polyverse, "charge_injection_barrier"), "polymer"),
-    "oxygen permeability, measured": _gas("p_exp_O2"),
-    "oxygen permeability, simulated": _gas("p_sim_O2"),
     "oxygen solubility, simulated": _gas("s_sim_O2"),
-    "heat of vaporization, molecules": SourceTable(datasets.load_heats_of_vaporization, "molecule", "per gram"),
-    "surface tension, molecules": SourceTable(datasets.load_surface_tensions, "molecule"),
-    "solubility in water": SourceTable(datasets.fetch_esol, "molecule"),
-    "lipophilicity": SourceTable(datasets.fetch_lipophilicity, "molecule"),
-    "hydration energy, simulated": SourceTable(
-        partial(datasets.fetch_freesolv, "database"), "molecule", "", "hydration_md"
-    ),
 }
 
 
@@ -234,7 +247,7 @@ def draw_rows(table, max_rows, seed):
     return X[drawn], y[drawn], unit
 
 
-def training_rows(table, targets, cache, *, max_rows=3000, seed=0):
+def training_rows(table, targets, cache, *, max_rows=2000, seed=0):
     """Rows of a source table that no target shares, at most `max_rows` of them, drawn at random.
 
     Parameters

@@ -56,7 +56,7 @@ def same_quantity(quantity, sources, task):
 def main():
     options = parser(__doc__, "simulation_to_measurement.md")
     options.add_argument("--train", type=int, default=60, help="training structures of pools of 120")
-    options.add_argument("--draws", type=int, default=8, help="draws of them")
+    options.add_argument("--draws", type=int, default=5, help="draws of them")
     args, start, rows = options.parse_args(), time.perf_counter(), []
     args.alone = None  # the sources of the same quantity run on all draws
     tasks = {name: load_task(name, args.cache) for name in TARGETS}
