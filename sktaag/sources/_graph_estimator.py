@@ -7,39 +7,34 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import EarlyStopping, GradientNormClipping, LRScheduler
+from skorch.callbacks import EarlyStopping, LRScheduler
 from skorch.helper import predefined_split
-from torch_geometric.data import Data
 
-from sktaag.graphs import AtomGraphs, MoleculeGraphs
 from sktaag.heads._epoch_bar import EpochBar
 from sktaag.heads._inner_split import inner_split
 from sktaag.heads._net_params import NetParamsMixin
 from sktaag.heads._rows import RowBatches
 from sktaag.heads._torch_state import isolated_seed, resolve_device
 from sktaag.nn import make_backbone
+from sktaag.sources._graph_input import GraphInputMixin
 from sktaag.sources._graph_net import GraphNet, outputs_and_forces
 from sktaag.sources._graph_networks import build_network, evaluation_copy, own_tensors
 from sktaag.sources._graph_store import GraphRows, GraphStore
 from sktaag.sources._tokens import run_batches
-from sktaag.structures import as_column
 
 _EARLY_STOPPING_ROWS = 100  # fewer rows are worth more in training than as a noisy validation set
 _VALIDATION = 4  # batches of validation have so many times the graphs of those of training
 _OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
-_NEEDED = {"atoms": ("z", "pos", "edge_index", "edge_shift"), "molecules": ("x", "edge_index", "edge_attr")}
 
 
-class GraphEstimator(NetParamsMixin, BaseEstimator):
+class GraphEstimator(GraphInputMixin, NetParamsMixin, BaseEstimator):
     """A `sktaag.nn.GraphNetwork` in a skorch net, trained on a column of structures.
 
     A subclass writes `_start`, prepares the targets and calls `_make_network`, `_fit_graphs` and `_train`;
     it reads predictions out of `_run`.
     """
-
-    reads_structures_ = True
 
     def __init__(
         self,
@@ -129,14 +124,6 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
         self.net_ = net
         self._network_config = module_params
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        tags.no_validation = True
-        return tags
-
     @abstractmethod
     def _start(self, X, n_outputs):
         """Return a `Start`; weights are drawn by torch's own generator."""
@@ -169,43 +156,6 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
         backbone = start.backbone
         self._network_config = {"backbone": backbone.name, "config": backbone.config, "network": start.network}
         return network, start
-
-    def _fit_graphs(self, X, start):
-        """Fit the transformer that the backbone wants, and run it; None for rows that are invalid."""
-        backbone = start.backbone
-        transformer = {"atoms": AtomGraphs, "molecules": MoleculeGraphs}[backbone.reads]
-        graphs = start.graphs if self.graphs is None else self.graphs
-        if graphs is None:
-            graphs = transformer(**({} if backbone.cutoff is None else {"cutoff": backbone.cutoff}))
-        if not isinstance(graphs, transformer):
-            raise TypeError(
-                f"graphs must be a {transformer.__name__}, which the backbone {backbone.name!r} reads, or None, got "
-                f"{type(graphs).__name__}."
-            )
-        self.graphs_ = clone(graphs)
-        if backbone.cutoff is not None and self.graphs_.cutoff < backbone.cutoff:
-            raise ValueError(
-                f"graphs end at cutoff={self.graphs_.cutoff:g} Å, but the backbone looks as far as {backbone.cutoff:g} "
-                "Å. Raise the cutoff of the graphs or lower that of the backbone."
-            )
-        column = as_column(X)
-        self.graphs_.fit(column)
-        self.n_features_in_ = 1
-        return self._to_graphs(column, backbone)
-
-    def _to_graphs(self, X, backbone):
-        """Turn a column of structures, or of ready graphs, into an array of graphs."""
-        column = as_column(X)
-        if not any(isinstance(value, Data) for value in column):
-            return self.graphs_.transform(column)
-        for row, value in enumerate(column):
-            missing = [key for key in _NEEDED[backbone.reads] if value is not None and key not in value]
-            if missing:
-                raise ValueError(
-                    f"row {row} is a graph without {', '.join(missing)}, which the backbone {backbone.name!r} reads. "
-                    f"Make the graphs by {type(self.graphs_).__name__}, or pass the structures."
-                )
-        return column
 
     # ---------------------------------------------------------------- training
 
@@ -266,6 +216,7 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
             **({} if self.verbose >= 2 else {"callbacks__print_log": None}),
             device=str(device),
             forces=forces,
+            clip=self.clip,
             ema=self.ema,
             **self._net_options(),
             **params,
@@ -295,8 +246,6 @@ class GraphEstimator(NetParamsMixin, BaseEstimator):
 
     def _make_callbacks(self, monitor):
         callbacks = []
-        if self.clip is not None:
-            callbacks.append(("clip", GradientNormClipping(self.clip)))
         if self.scheduler == "plateau":
             patience = max(1, self.patience // 3)  # two reductions before early stopping gives up
             plateau = LRScheduler("ReduceLROnPlateau", monitor=monitor, factor=0.5, patience=patience)

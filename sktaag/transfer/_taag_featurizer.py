@@ -8,15 +8,9 @@ from sklearn.utils.validation import check_is_fitted
 from sktaag.heads._net_params import NetParamsMixin
 from sktaag.structures import as_column
 from sktaag.transfer._frozen_source import FrozenSourceMixin
+from sktaag.transfer._pooling import check_pooling, pool_atoms
 from sktaag.transfer._taag_classifier import TAAGClassifier
 from sktaag.transfer._taag_regressor import TAAGRegressor
-
-_POOLS = {
-    "mean": lambda states: states.mean(axis=0),
-    "std": lambda states: states.std(axis=0),
-    "sum": lambda states: states.sum(axis=0),
-    "max": lambda states: states.max(axis=0),
-}
 
 
 class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEstimator):
@@ -163,7 +157,7 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
         -------
         self : TAAGFeaturizer
         """
-        self._pools()
+        check_pooling(self.pooling)
         self.model_ = self._model().fit(X, y, **fit_params)
         self.layer_weights_ = self.model_.layer_weights_
         self.n_features_in_ = 1
@@ -228,7 +222,9 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
         """
         check_is_fitted(self)
         width = self.model_.backbone_.n_features
-        return np.array([f"{pool}_{j}" for pool in self._pools() for j in range(1, width + 1)], dtype=object)
+        return np.array(
+            [f"{pool}_{j}" for pool in check_pooling(self.pooling) for j in range(1, width + 1)], dtype=object
+        )
 
     def _model(self):
         if self.task not in ("regression", "classification"):
@@ -238,19 +234,13 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
         estimator = (TAAGRegressor if task == "regression" else TAAGClassifier)(**params)
         return clone(estimator)
 
-    def _pools(self):
-        pools = (self.pooling,) if isinstance(self.pooling, str) else tuple(self.pooling)
-        if not pools or not set(pools) <= set(_POOLS) or len(set(pools)) < len(pools):
-            raise ValueError(f"pooling must be some of {', '.join(_POOLS)}, each once, got {self.pooling!r}.")
-        return pools
-
     def _pool(self, model, X):
         states, _ = model.attended_states(X)
-        pools = [_POOLS[name] for name in self._pools()]
+        pools = check_pooling(self.pooling)
         rows = np.full((len(states), len(pools) * model.backbone_.n_features), np.nan, np.float32)
         for row, state in zip(rows, states, strict=True):
             if state is not None:
-                row[:] = np.concatenate([pool(state) for pool in pools])
+                row[:] = pool_atoms(state, pools).ravel()
         return rows
 
     def __sklearn_tags__(self):
