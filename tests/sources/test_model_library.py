@@ -374,7 +374,7 @@ def test_shotgun(library, given):
         card = library.card(model_id)
         assert (card["property"], card["name"], card["unit"]) == (members["property"][k], f"member {k}", str(k))
         assert_array_equal(library.get(model_id).predict(features), ensemble[k].predict(features))
-    ensemble.members_.loc[0, "best_epoch"] = 0  # as if its training had diverged
+    ensemble.net_.trained[0].best_epoch = 0  # as if its training had diverged
     other = ModelLibrary(library.path.parent / "other")
     assert other.add_ensemble(ensemble, unit=[str(k) for k in range(len(ensemble))]) == ids[1:]
     with pytest.raises(ValueError, match=f"unit has 1 values for {len(ensemble)} members"):
