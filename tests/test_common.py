@@ -122,6 +122,7 @@ NUMERIC_ESTIMATORS = {
 
 # Estimators over fitted sources, which no generic check can build, by the test file that holds their contract.
 ESTIMATORS_OVER_SOURCES = {
+    "GNNFeaturizer": "transfer/test_gnn_featurizer.py",
     "SourceSearchCV": "transfer/test_source_search_cv.py",
     "TAAGFeaturizer": "transfer/test_taag_featurizer.py",
 }
