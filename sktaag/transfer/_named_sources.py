@@ -45,6 +45,22 @@ def named_sources(sources):
     return {name: partial(getitem, sources, name) for name in names}
 
 
+def card_labels(sources):
+    """Say in words what each model of a library query predicts.
+
+    Parameters
+    ----------
+    sources : object
+        As in `named_sources`.
+
+    Returns
+    -------
+    labels : dict of str
+        Property and unit by id; empty for anything but a DataFrame.
+    """
+    return dict(zip(sources["id"], _cards(sources), strict=True)) if isinstance(sources, pd.DataFrame) else {}
+
+
 def parts_of(source, member):
     """List what stands side by side in the `source` of a `FrozenFeaturizer`.
 
@@ -86,6 +102,12 @@ def parts_of(source, member):
     return dict(named)
 
 
+def named_paths(frame):
+    """Return the ``"folder#id"`` of the models that `search` of a library found, by the names of their columns."""
+    _, paths = _check_library_rows(frame)
+    return dict(zip(_card_names(frame), paths, strict=True))
+
+
 def _check_library_rows(frame):
     if not {"id", "source"} <= set(frame.columns):
         raise ValueError(
@@ -104,17 +126,23 @@ def _open(path, libraries):
 
 
 def _card_names(frame):
-    """Property and unit of each model, with its id where that is not enough to tell it from another one."""
+    """Name each model by its card, and by its id where that is not enough to tell it from another one."""
+    names = _cards(frame)
+    return [
+        f"{name} {model_id}" if names.count(name) > 1 else name
+        for name, model_id in zip(names, frame["id"], strict=True)
+    ]
+
+
+def _cards(frame):
+    """Write property and unit of each model, or its id if its card has no property."""
     names = []
     for card in frame.to_dict("records"):
         name, unit = card.get("property"), card.get("unit")
         if not isinstance(name, str):  # there is no such column, or nothing in it
             name, unit = str(card["id"]), None
         names.append(f"{name} ({unit})" if isinstance(unit, str) and unit else name)
-    return [
-        f"{name} {model_id}" if names.count(name) > 1 else name
-        for name, model_id in zip(names, frame["id"], strict=True)
-    ]
+    return names
 
 
 def _named_members(source, member):

@@ -93,7 +93,7 @@ def pick_winner(contest, *, one_standard_error):
     return contest["strategy"][best]
 
 
-def summarize(candidates, contest, winner, members, *, metric, n_offers):
+def summarize(candidates, contest, winner, members, *, metric, n_offers, labels):
     """Say what won and by how much.
 
     Parameters
@@ -109,6 +109,8 @@ def summarize(candidates, contest, winner, members, *, metric, n_offers):
         Name of the score.
     n_offers : int
         Number of pairs of source and layers before screening.
+    labels : dict of str
+        What sources predict, by their name, where that is known.
 
     Returns
     -------
@@ -120,7 +122,7 @@ def summarize(candidates, contest, winner, members, *, metric, n_offers):
         if strategy in ("average", "stack", "concat"):
             name += f" of {len(members[strategy])} candidates of different sources"
         else:
-            name += _name(candidates[members[strategy][0]])
+            name += _name(candidates[members[strategy][0]], labels)
         text = f"{contest['mean_test_score'][i]:.3g} ± {contest['std_test_score'][i]:.2g}"
         if strategy != "direct" and "gain" in contest:
             gain, error = contest["gain"][i], contest["error_of_gain"][i]
@@ -146,8 +148,9 @@ def objects(values):
     return array
 
 
-def _name(candidate):
+def _name(candidate, labels):
     head = [f"head {candidate.head!r}"] if candidate.head is not None else []
-    source = [] if candidate.is_direct else [f"source {candidate.source!r}", f"layers {candidate.layers!r}"]
+    label = [labels[candidate.source]] if candidate.source in labels else []
+    source = [] if candidate.is_direct else [f"source {candidate.source!r}", *label, f"layers {candidate.layers!r}"]
     described = ", ".join(source + head)
     return f" ({described})" if described else ""

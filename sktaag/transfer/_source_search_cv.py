@@ -27,7 +27,7 @@ from sktaag.transfer._fold_scores import fold_scores
 from sktaag.transfer._frozen_featurizer import FrozenFeaturizer
 from sktaag.transfer._layer_bank import LayerBank
 from sktaag.transfer._layer_choices import check_layers
-from sktaag.transfer._named_sources import named_sources, parts_of
+from sktaag.transfer._named_sources import card_labels, named_sources, parts_of
 from sktaag.transfer._screening import check_screen, is_positive, run_rounds, screening_rounds, screening_score
 from sktaag.transfer._search_heads import HeadsMixin
 from sktaag.transfer._search_results import contest_results, objects, pick_winner, search_results, summarize
@@ -457,6 +457,7 @@ class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEst
             members,
             metric=self.scoring if isinstance(self.scoring, str) else "score",
             n_offers=n_offers,
+            labels=card_labels(self.sources),
         )
 
     # ---------------------------------------------------------------- scikit-learn

@@ -301,13 +301,15 @@ def test_forms_of_sources(sources, tmp_path):
 def test_library(sources, tmp_path):
     library = ModelLibrary(tmp_path / "library")
     for i, source in enumerate(sources):
-        library.add(source, property="boiling point", material="molecule", name=f"network {i}")
+        library.add(source, property="boiling point", unit="K", material="molecule", name=f"network {i}")
     found = search(library.search(property="boiling point"), cv=3).fit(TARGET, y)
     assert set(found.cv_results_["param_source"][1:]) == set(library.search()["id"])
     expected = search(sources, cv=3).fit(TARGET, y).cv_results_["mean_test_score"]
     assert_allclose(np.sort(found.cv_results_["mean_test_score"]), np.sort(expected), rtol=1e-6)
     assert found.predict(TARGET).shape == (len(TARGET),)
     query = library.search()
+    best = found.cv_results_["param_source"][1:][found.cv_results_["mean_test_score"][1:].argmax()]
+    assert f"(source {best!r}, boiling point (K), layers 1)" in found.summary_
     bundle = search({"all": query, "one": sources[0]}, layers=["output"], cv=3).fit(TARGET, y)
     model = make_pipeline(FrozenFeaturizer(query, "output"), Ridge())
     assert_allclose(bundle.cv_results_["mean_test_score"][1], cross_val_score(model, TARGET, y, cv=3).mean(), rtol=1e-5)
