@@ -176,7 +176,11 @@ def _loss(logs, grams, z):
     return value + 0.01 * logs @ logs, np.array(gradient) + 0.02 * logs
 
 
-def half_interval(values, test_share=0.25):
-    """Half of the 95% interval of a mean over repeated folds, corrected for shared rows (Nadeau and Bengio)."""
+def half_interval(values, share=0.25):
+    """Half of the 95% interval of a mean over folds or draws, corrected for the training rows that they share.
+
+    C. Nadeau and Y. Bengio, Mach. Learn. 52, 239 (2003). `share` is that of test to training rows for folds; for small
+    draws from many rows it is the share of rows that two draws have in common.
+    """
     k = len(values)
-    return student_t.ppf(0.975, k - 1) * np.sqrt((1 / k + test_share) * np.var(values, ddof=1))
+    return student_t.ppf(0.975, k - 1) * np.sqrt((1 / k + share) * np.var(values, ddof=1))

@@ -202,8 +202,8 @@ def to_markdown(lines, cards, n_rows, args):
     out = [
         f"{args.train} compounds of {n_rows:,} train; target log10 of W/(m K), a model's value "
         "(AFLOW-AGL), not a measured one. Mean over the draws; in brackets half of the 95% interval of the mean over "
-        "the draws, corrected for shared test rows (Nadeau and Bengio). Ratio: mean absolute error relative to the "
-        "direct forest, median over the draws. Beyond: share of test compounds predicted above all training values.",
+        "the draws, corrected for the training rows that they share (Nadeau and Bengio). Ratio: mean absolute error "
+        "relative to the direct forest, median over the draws. Beyond: share of test compounds predicted above all training values.",
     ]
     for regime, label in REGIMES.items():
         rows = [line for line in lines if line["regime"] == regime]
@@ -232,7 +232,10 @@ def to_markdown(lines, cards, n_rows, args):
         out += [f"The guarded search took a direct model in {direct} of {len(rows)} draws; the best transferred ones:"]
         out[-1] += " " + ", ".join(f"{name} ({picked.count(name)})" for name in sorted(set(picked))) + "."
     out += ["", "| source | compounds | R2, held out |", "|---|---|---|"]
-    out += [f"| {name} | {card['data']['n_rows']:,} | {card['metrics']['r2']:.2f} |" for name, card in cards.items()]
+    out += [
+        f"| {name} | {card['training_data']['n_rows']:,} | {card['metrics']['r2']:.2f} |"
+        for name, card in cards.items()
+    ]
     width = 290 if args.elements else 235
     out += ["", f"{width} composition descriptors, seed {args.seed}, {machine('scikit-learn', 'sktaag', 'torch')}.", ""]
     return "\n".join(out)

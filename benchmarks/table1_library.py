@@ -161,7 +161,7 @@ def to_markdown(library, args, seconds):
             values[method].append(value)
         card = cards["network"]
         cells = " | ".join(f"{value:.2f}" for value in scores.values())
-        out.append(f"| {name} | {card['material']} | {card['data']['n_rows']:,} | {cells} |")
+        out.append(f"| {name} | {card['material']} | {card['training_data']['n_rows']:,} | {cells} |")
     out.append(f"| median | | | {' | '.join(f'{np.median(values[method]):.2f}' for method in LEARNERS)} |")
     out.append(f"| best of the four | | | {' | '.join(str(best[method]) for method in LEARNERS)} |")
     out += [
