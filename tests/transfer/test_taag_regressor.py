@@ -367,3 +367,16 @@ def test_invalid_structures_have_no_class(source):
         pytest.raises(ValueError, match=r"1 structures are invalid \(rows 1\)"),
     ):
         model.predict([MOLECULES[0], clash])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("freeze", ["all", "embeddings"])
+def test_a_gpu_trains_the_model_of_the_cpu(source, freeze):
+    made, energies, forces = clusters(12)
+    for labels in ({}, {"forces": forces}):
+        params = {"freeze": freeze, "lr": 1e-3, "max_epochs": 3, "ema": 0.9, "batch_size": 4}
+        cpu = taag(source, **params).fit(made, energies, **labels)
+        gpu = taag(source, **params, device="cuda").fit(made, energies, **labels)
+        assert_allclose(gpu.predict(made), cpu.predict(made), atol=1e-3)
+        assert_allclose(gpu.layer_weights_, cpu.layer_weights_, atol=1e-3)
+        assert_allclose(gpu.predict_forces(made), cpu.predict_forces(made), atol=1e-2)
