@@ -203,7 +203,8 @@ def to_markdown(lines, cards, n_rows, args):
         f"{args.train} compounds of {n_rows:,} train; target log10 of W/(m K), a model's value "
         "(AFLOW-AGL), not a measured one. Mean over the draws; in brackets half of the 95% interval of the mean over "
         "the draws, corrected for the training rows that they share (Nadeau and Bengio). Ratio: mean absolute error "
-        "relative to the direct forest, median over the draws. Beyond: share of test compounds predicted above all training values.",
+        "relative to the direct forest, median over the draws. Beyond: share of test compounds predicted above all "
+        "training values.",
     ]
     for regime, label in REGIMES.items():
         rows = [line for line in lines if line["regime"] == regime]
