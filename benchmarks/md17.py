@@ -1,0 +1,251 @@
+"""Molecules in motion from tens of frames: every way of transfer on the same frames of rMD17.
+
+Sources: frames of OC20 (adsorbates on metals: another domain) or five other molecules of rMD17 (the same domain).
+Targets: energies and forces of the official split 01. All methods have the same architecture, frames, epochs and
+optimizer; its settings were chosen for training from scratch, on malonaldehyde and frames that no table uses. Runs are
+kept in a file of lines, so that a stopped benchmark goes on where it was.
+"""
+
+import argparse
+import json
+import multiprocessing
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
+from itertools import product, repeat
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from _timing import machine
+from scipy.stats import t as student_t
+
+from sktaag.datasets import fetch_oc20_frames, fetch_rmd17
+from sktaag.graphs import AtomGraphs
+from sktaag.sources import GNNRegressor, load_source, save_source
+from sktaag.transfer import TAAGRegressor
+
+MOLECULES = ("toluene", "ethanol", "aspirin", "malonaldehyde", "benzene", "naphthalene", "salicylic_acid")
+IN_DOMAIN = ("toluene", "aspirin")  # the others train the source
+CUTOFF, SHAPE = 5.0, {"module__n_layers": 4, "module__n_features": 64, "module__n_filters": 64}
+METHODS = {  # attention, freeze, further parameters
+    "scratch": {"attention": "last", "freeze": "scratch"},
+    "fine-tuned, all": {"attention": "last", "freeze": "none"},
+    "fine-tuned, 2 blocks frozen": {"attention": "last", "freeze": 2},
+    "frozen, last": {"attention": "last", "freeze": "all"},
+    "frozen, sum": {"attention": "sum", "freeze": "all"},
+    "frozen, mix": {"attention": "mix", "freeze": "all"},
+    "frozen, query": {"attention": "query", "freeze": "all"},
+    "TAAG, frozen": {"attention": "taag", "freeze": "all"},
+    "TAAG, embeddings frozen (release)": {"attention": "taag", "freeze": "embeddings"},
+    "mix, all trained": {"attention": "mix", "freeze": "none"},
+    "TAAG, all trained, a fresh block": {"attention": "taag", "freeze": "none", "n_fresh_blocks": 1},
+}
+N_TEST = 500
+SETTINGS = {"lr": 2e-3, "force_weight": 100.0}  # of --choose
+CHOICES = [{"lr": lr, "force_weight": weight} for lr in (5e-4, 1e-3, 2e-3, 5e-3) for weight in (10.0, 100.0)]
+
+
+@cache
+def frames(molecule, subset, n=None):
+    """Graphs, energies in eV and forces in eV/Å of a molecule."""
+    data = fetch_rmd17(molecule, subset)
+    graphs = AtomGraphs(CUTOFF).fit(data.data).transform(data.data[:n])
+    return graphs, np.asarray(data.target[:n]), list(data.forces[:n])
+
+
+def train_source(kind, folder, device, epochs):
+    """Train the source network once and keep it."""
+    path = folder / f"{kind}.source"
+    if path.exists():
+        return path
+    if kind == "oc20":
+        data = fetch_oc20_frames()
+        graphs, energies, forces = AtomGraphs(CUTOFF).fit(data.data).transform(data.data), data.target, data.forces
+    else:
+        parts = [frames(molecule, "train") for molecule in MOLECULES if molecule not in IN_DOMAIN]
+        graphs = np.concatenate([graphs for graphs, _, _ in parts])
+        energies = np.concatenate([energies for _, energies, _ in parts])
+        forces = [force for _, _, part in parts for force in part]
+    start = time.perf_counter()
+    model = GNNRegressor(
+        "schnet", **SHAPE, module__cutoff=CUTOFF, max_epochs=epochs, batch_size=16, scheduler="cosine", ema=0.99,
+        device=device, random_state=0,
+    )  # fmt: skip
+    model.fit(graphs, energies, forces=list(forces))
+    seconds = time.perf_counter() - start
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_source(model, path)
+    note = {"source": kind, "frames": len(graphs), "epochs": model.n_iter_, "seconds": seconds}
+    path.with_suffix(".json").write_text(json.dumps(note))
+    return path
+
+
+def make_model(source, method, size, seed, device, epochs, settings):
+    """Build one model; all methods share everything but attention and freezing."""
+    return TAAGRegressor(
+        source, **METHODS[method], **settings, batch_size=5 if size <= 50 else 10 if size <= 200 else 32,
+        max_epochs=epochs, scheduler="cosine", ema=0.99, early_stopping=False, device=device, random_state=seed,
+    )  # fmt: skip
+
+
+def choose(settings, device, epochs):
+    """Judge settings by training from scratch on 50 frames of malonaldehyde, on 200 others of the training frames."""
+    torch.set_num_threads(1)
+    graphs, energies, forces = frames("malonaldehyde", "train")
+    rows = np.random.RandomState(99).permutation(len(graphs))
+    fitted, held_out = rows[:50], rows[-200:]
+    source = GNNRegressor("schnet", **SHAPE, module__cutoff=CUTOFF, max_epochs=1, force_weight=0, device="cpu")
+    source.fit(graphs[:2], energies[:2])  # for its shape; "scratch" takes nothing else of it
+    model = make_model(source, "scratch", 50, 99, device, epochs, settings)
+    model.fit(graphs[fitted], energies[fitted], forces=[forces[row] for row in fitted])
+    predicted = np.concatenate(model.predict_forces(graphs[held_out]))
+    error = np.abs(predicted - np.concatenate([forces[row] for row in held_out])).mean()
+    return settings | {
+        "forces": 1000 * error, "energy": 1000 * np.abs(model.predict(graphs[held_out]) - energies[held_out]).mean()
+    }  # fmt: skip
+
+
+def run(task, source, device, epochs):
+    """Train one model and judge it on the official test frames."""
+    torch.set_num_threads(1)
+    kind, molecule, size, seed, method = task
+    graphs, energies, forces = frames(molecule, "train")
+    rows = np.random.RandomState(seed).permutation(len(graphs))[:size]
+    model = make_model(load_source(source), method, size, seed, device, epochs, SETTINGS)
+    start = time.perf_counter()
+    model.fit(graphs[rows], energies[rows], forces=[forces[row] for row in rows])
+    seconds = time.perf_counter() - start
+    test_graphs, test_energies, test_forces = frames(molecule, "test", N_TEST)
+    energy_error = np.abs(model.predict(test_graphs) - test_energies).mean()
+    predicted = model.predict_forces(test_graphs)
+    force_error = np.abs(np.concatenate(predicted) - np.concatenate(test_forces)).mean()
+    return {
+        "source": kind, "molecule": molecule, "size": size, "seed": seed, "method": method, "epochs": epochs,
+        "forces": 1000 * force_error, "energy": 1000 * energy_error, "seconds": seconds,
+        "layer_weights": np.round(model.layer_weights_, 4).tolist(),
+    }  # fmt: skip
+
+
+def interval(values):
+    """Mean and half width of the 95% interval over seeds."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return values.mean(), np.nan
+    return values.mean(), student_t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+
+
+def cell(values):
+    """Mean and interval as text."""
+    mean, half = interval(values)
+    return f"{mean:.1f}" if np.isnan(half) else f"{mean:.1f} ± {half:.1f}"
+
+
+def relative_to_scratch(table, error):
+    """Geometric mean over molecules of error / error from scratch of the same frames, for each method and seed."""
+    wide = table.pivot_table(index=["molecule", "seed"], columns="method", values=error)
+    ratios = np.log(wide.div(wide["scratch"], axis=0))
+    return np.exp(ratios.groupby("seed").mean())  # seeds are the repeats, molecules are what is averaged over
+
+
+def report(results):
+    """Make the tables as markdown."""
+    lines = []
+    for (source, size), table in results.groupby(["source", "size"]):
+        for error, unit in (("forces", "meV/Å"), ("energy", "meV")):
+            molecules = [name for name in MOLECULES if name in set(table["molecule"])]
+            whole = relative_to_scratch(table, error)
+            lines += ["", f"Source {source}, {size} frames: MAE of {error} in {unit}", ""]
+            lines += [f"| method | {' | '.join(molecules)} | / scratch | s |", "|---" * (len(molecules) + 3) + "|"]
+            for method in METHODS:
+                rows = table[table["method"] == method]
+                if rows.empty:
+                    continue
+                cells = [cell(rows.loc[rows["molecule"] == name, error]) for name in molecules]
+                mean, half = interval(whole[method].dropna())
+                lines.append(
+                    f"| {method} | {' | '.join(cells)} | {mean:.2f} ± {half:.2f} | {rows['seconds'].median():.0f} |"
+                )
+        weights = table[table["layer_weights"].map(len) > 0].groupby("method")["layer_weights"]
+        lines += ["", "Layer weights (embedding, then each block; mean over molecules and seeds)", ""]
+        lines += [f"- {method}: {np.round(np.mean(list(values), axis=0), 2).tolist()}" for method, values in weights]
+    return "\n".join(lines)
+
+
+def main():
+    """Run what is missing, print the tables of all that is there."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--sources", nargs="+", default=["oc20"], choices=["oc20", "rmd17"])
+    parser.add_argument("--molecules", nargs="+", default=["toluene", "ethanol"], choices=MOLECULES)
+    parser.add_argument("--sizes", nargs="+", type=int, default=[50])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--epochs", type=int, default=200, help="of the target")
+    parser.add_argument("--source-epochs", type=int, default=40)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    parser.add_argument("--minutes", type=float, default=None, help="start no run after this time")
+    parser.add_argument("--folder", type=Path, default=Path("md17"), help="for the source networks and the runs")
+    parser.add_argument("--output", type=Path, default=None, help="markdown file for the tables")
+    parser.add_argument("--choose", action="store_true", help="judge settings on frames that no table uses, and stop")
+    args = parser.parse_args()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    spawn = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
+    if args.choose:
+        with ProcessPoolExecutor(args.jobs, mp_context=spawn) as pool:
+            for row in pool.map(choose, CHOICES, repeat(args.device), repeat(args.epochs)):
+                print(row, flush=True)
+        return
+    end = time.monotonic() + 60 * args.minutes if args.minutes else np.inf
+
+    kept = args.folder / "runs.jsonl"
+    done = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    key = ("source", "molecule", "size", "seed", "method", "epochs")
+    known = {tuple(row[name] for name in key) for row in done}
+    tasks = [
+        (source, molecule, size, seed, method)
+        for size, source, seed, molecule, method in product(
+            args.sizes, args.sources, args.seeds, args.molecules, args.methods
+        )
+        if (source, molecule, size, seed, method, args.epochs) not in known
+        and not (source == "rmd17" and molecule not in IN_DOMAIN)
+    ]
+    with ProcessPoolExecutor(args.jobs, mp_context=spawn) as pool, open(kept, "a") as file:
+        training = {
+            source: pool.submit(train_source, source, args.folder, args.device, args.source_epochs)
+            for source in sorted({task[0] for task in tasks})
+        }
+        paths = {source: future.result() for source, future in training.items()}
+        futures, waiting = set(), iter(tasks)
+        while True:
+            while len(futures) < args.jobs and time.monotonic() < end and (task := next(waiting, None)):
+                futures.add(pool.submit(run, task, paths[task[0]], args.device, args.epochs))
+            if not futures:
+                break
+            future = next(as_completed(futures))
+            futures.remove(future)
+            done.append(future.result())
+            file.write(json.dumps(done[-1]) + "\n")
+            file.flush()
+            print({name: done[-1][name] for name in (*key, "forces", "energy", "seconds")}, flush=True)
+
+    notes = [json.loads(path.read_text()) for path in sorted(args.folder.glob("*.json"))]
+    head = [
+        machine("torch", "torch-geometric", "sktaag"),
+        f"SchNet of {SHAPE}, cutoff {CUTOFF:g} Å; {args.epochs} epochs, AdamW with a cosine from {SETTINGS['lr']:g}, "
+        f"EMA 0.99, forces {SETTINGS['force_weight']:g} times the weight of energies; "
+        f"{N_TEST} official test frames; mean ± 95% interval over seeds",
+    ]
+    for note in notes:
+        head.append(
+            f"Source {note['source']}: {note['frames']:,} frames, {note['epochs']} epochs, {note['seconds']:.0f} s"
+        )
+    text = "\n\n".join(head) + "\n" + report(pd.DataFrame(done))
+    print(text)
+    if args.output:
+        args.output.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
