@@ -3,12 +3,13 @@
 import io
 
 import numpy as np
+from ase.data import chemical_symbols
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.image import imread
 
 from sktaag.inspection._axes import COLOURS, new_axes
-from sktaag.structures import to_mol
+from sktaag.structures import as_column, to_mol
 
 
 class LayerAttentionDisplay:
@@ -56,6 +57,39 @@ class LayerAttentionDisplay:
         self.elements = elements
         self.mol = mol
         self.tokens = tokens
+
+    @classmethod
+    def from_estimator(cls, model, X, *, kind="layers", row=0, token=-1, ax=None):
+        """Plot what a fitted model takes of each layer.
+
+        Parameters
+        ----------
+        model : TAAGRegressor or TAAGClassifier
+            Fitted.
+        X : column of shape (n_samples,)
+            Structures.
+        kind, token : object
+            As in `plot`.
+        row : int, default=0
+            Which structure "atoms" draws; a SMILES, PSMILES or RDKit Mol of a model over bonds.
+        ax : matplotlib.axes.Axes or None, default=None
+
+        Returns
+        -------
+        display : LayerAttentionDisplay
+        """
+        column = as_column(X)
+        if kind == "atoms":
+            column = column[[row]]
+        _, weights = model.attended_states(column)
+        graphs = model.graphs_.transform(column)
+        there = [i for i, values in enumerate(weights) if values is not None]
+        if not there:
+            raise ValueError("No structure could be read; nothing to draw.")
+        symbols = [chemical_symbols[z] for i in there for z in graphs[i].z.tolist()]
+        mol = column[0] if kind == "atoms" else None
+        weights = np.concatenate([weights[i] for i in there])
+        return cls(weights, elements=symbols, mol=mol).plot(ax, kind=kind, token=token)
 
     @classmethod
     def from_weights(cls, weights, *, elements=None, mol=None, tokens=None, kind="layers", token=-1, ax=None):

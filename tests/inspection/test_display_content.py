@@ -22,8 +22,8 @@ from sktaag.inspection import (
     PropertyScatterMatrix,
     SourceMapDisplay,
 )
-from sktaag.sources import PyramidRegressor
-from sktaag.transfer import FrozenFeaturizer, SourceSearchCV
+from sktaag.sources import GNNRegressor, PyramidRegressor
+from sktaag.transfer import FrozenFeaturizer, SourceSearchCV, TAAGRegressor
 
 ALKANES = ["C" * n for n in range(1, 13)]
 ALCOHOLS = ["C" * n + "O" for n in range(1, 13)]
@@ -225,6 +225,25 @@ def test_attention_by_element():
 def test_attention_on_a_molecule():
     display = LayerAttentionDisplay.from_weights(np.eye(3), mol="CCO", kind="atoms", token=1)
     assert display.ax_.images[0].get_array().shape[:2] == (600, 800)
+
+
+@pytest.fixture(scope="module")
+def attention():
+    shape = {"module__n_layers": 2, "module__n_features": 8, "max_epochs": 2, "random_state": 0}
+    source = GNNRegressor("gine", target="intensive", **shape).fit(ALKANES, POINTS)
+    return TAAGRegressor(source, attention="query", target="intensive", max_epochs=3, random_state=0).fit(
+        ALCOHOLS, POINTS
+    )
+
+
+def test_attention_of_a_model(attention):
+    display = LayerAttentionDisplay.from_estimator(attention, ALCOHOLS)
+    assert [bar.get_height() for bar in display.ax_.patches] == pytest.approx(attention.layer_weights_, abs=1e-6)
+    display = LayerAttentionDisplay.from_estimator(attention, ALCOHOLS, kind="elements")
+    assert [label.get_text() for label in display.ax_.get_yticklabels()] == ["C (78)", "O (12)"]
+    display = LayerAttentionDisplay.from_estimator(attention, ALCOHOLS, kind="atoms", row=2)
+    assert display.mol == "CCCO"
+    np.testing.assert_allclose(display.weights, attention.attended_states(["CCCO"])[1][0], atol=1e-6)
 
 
 def test_attention_errors():
