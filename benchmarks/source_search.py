@@ -207,7 +207,7 @@ def main():
     parser.add_argument("--test", type=int, default=300, help="test molecules of the target, at most")
     parser.add_argument("--draws", type=int, default=1)
     parser.add_argument("--trees", type=int, default=200)
-    parser.add_argument("--n-screened", type=int, default=20)
+    parser.add_argument("--n-screened", type=int, default=10)
     parser.add_argument("--max-epochs", type=int, default=20, help="epochs of each source network, at most")
     parser.add_argument("--n-jobs", type=int, default=1, help="processes of the search over all networks")
     parser.add_argument("--seed", type=int, default=0)
