@@ -1,7 +1,5 @@
 """What every regressor over graphs shares: reference energies, missing labels, forces."""
 
-import warnings
-
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state
@@ -9,16 +7,16 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktaag.heads._neural_regressor import NeuralRegressor, _known_r2
 from sktaag.heads._torch_state import resolve_device
+from sktaag.sources._conservative import ConservativeMixin
 from sktaag.sources._graph_estimator import GraphEstimator
 from sktaag.sources._graph_net import GraphLoss
 from sktaag.sources._graph_networks import evaluation_copy
 from sktaag.sources._target_scaler import TargetScaler
 
 _CRITERIA = ("mse", "mae", "huber")
-_SAME_ENERGY = 1e-6  # of the energy, up to which y counts as the one that a structure carries: single precision
 
 
-class GraphRegression(MultiOutputMixin, RegressorMixin, GraphEstimator):
+class GraphRegression(ConservativeMixin, MultiOutputMixin, RegressorMixin, GraphEstimator):
     """Regression with a `GraphNetwork`; energies with forces.
 
     A subclass writes `_start`.
@@ -55,7 +53,7 @@ class GraphRegression(MultiOutputMixin, RegressorMixin, GraphEstimator):
         rng = check_random_state(self.random_state)
         network, start = self._make_network(X, targets.shape[1], rng)
         graphs = self._fit_graphs(X, start)
-        forces = self._check_forces(forces, graphs, targets, network.backbone)
+        forces = self._check_forces(forces, graphs, targets, network.backbone) if self.force_weight else None
         self.uses_forces_ = forces is not None
 
         labelled = np.array([graph is not None for graph in graphs]) & ~np.isnan(targets).all(axis=1)
@@ -197,60 +195,3 @@ class GraphRegression(MultiOutputMixin, RegressorMixin, GraphEstimator):
         return self.criterion
 
     _check_y = NeuralRegressor._check_y
-
-    def _check_forces(self, forces, graphs, targets, backbone):
-        """Return one array of shape (n_atoms, 3) for each graph, NaN where there are none, or None for no forces."""
-        if self.force_weight == 0:
-            return None
-        if forces is None:
-            return self._carried_forces(graphs, targets, backbone)
-        self._check_conservative(backbone, targets.shape[1])
-        check_consistent_length(targets, forces)
-        checked = []
-        for row, (graph, values) in enumerate(zip(graphs, forces, strict=True)):
-            shape = (0 if graph is None else graph.num_nodes, 3)
-            values = np.full(shape, np.nan) if values is None or graph is None else np.asarray(values, dtype=np.float64)
-            if values.shape != shape:
-                raise ValueError(
-                    f"row {row}: forces have shape {values.shape}; the structure has {shape[0]} atoms, so give {shape}."
-                )
-            if np.isinf(values).any():
-                raise ValueError(f"row {row}: forces are infinite. Give NaN where they are not known.")
-            checked.append(values)
-        return checked
-
-    def _carried_forces(self, graphs, targets, backbone):
-        """Return the forces that structures carry, if y is the energy that they carry with them."""
-        if self._conservative_problem(backbone, targets.shape[1]):
-            return None
-        carrying = [row for row, graph in enumerate(graphs) if graph is not None and "forces" in graph]
-        for row in carrying:
-            energy = graphs[row].energy.item() if "energy" in graphs[row] else np.nan
-            if not abs(energy - targets[row, 0]) <= _SAME_ENERGY * max(1.0, abs(energy)):
-                return None
-        forces = [np.full((0 if graph is None else graph.num_nodes, 3), np.nan) for graph in graphs]
-        for row in carrying:
-            forces[row] = graphs[row].forces.numpy()
-        return forces if carrying else None
-
-    def _check_conservative(self, backbone, n_targets):
-        problem = self._conservative_problem(backbone, n_targets)
-        if problem:
-            raise ValueError(f"Forces are the gradient of one extensive energy, but {problem}.")
-
-    def _conservative_problem(self, backbone, n_targets):
-        if self.target != "extensive":
-            return f"target is {self.target!r}"
-        if n_targets != 1:
-            return f"y has {n_targets} columns"
-        if backbone.reads != "atoms":
-            return f"the backbone {backbone.name!r} reads no positions"
-        return ""
-
-    def _warn_of_elements(self, rows):
-        shown = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
-        warnings.warn(
-            f"{len(rows)} structures have elements that no training row has (rows {shown}); their reference energy is "
-            "the mean energy of an atom.",
-            stacklevel=4,
-        )

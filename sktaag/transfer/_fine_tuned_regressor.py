@@ -28,10 +28,10 @@ class FineTunedRegressor(GraphTransfer, GraphRegression):
 
     Parameters
     ----------
-    source : fitted estimator, Pipeline, str or path
+    source : fitted estimator, Pipeline, Backbone, str or path
         A fitted `sktaag.sources.GNNRegressor` (or any other estimator over graphs), a Pipeline that ends in one, its
-        file, ``"folder#id"`` for a model in a library, or a backbone with pretrained weights, such as ``"chgnet"``. It
-        is not changed, and clones share it.
+        file, ``"folder#id"`` for a model in a library, the name of a backbone with pretrained weights, such as
+        ``"chgnet"``, or a `sktaag.nn.Backbone` with weights. It is not changed, and clones share it.
     strategy : {"full", "freeze", "gradual", "discriminative", "reinit", "l2sp", "scratch"}, default="full"
         As above.
     n_blocks : int, default=1

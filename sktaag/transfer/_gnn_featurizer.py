@@ -25,10 +25,10 @@ class GNNFeaturizer(FrozenSourceMixin, GraphInputMixin, TransformerMixin, BaseEs
 
     Parameters
     ----------
-    source : fitted estimator, Pipeline, str or path
+    source : fitted estimator, Pipeline, Backbone, str or path
         A fitted `sktaag.sources.GNNRegressor` (or any other estimator over graphs), a Pipeline that ends in one, its
-        file, ``"folder#id"`` for a model in a library, or a backbone with pretrained weights, such as ``"chgnet"``. It
-        is not changed, and clones share it.
+        file, ``"folder#id"`` for a model in a library, the name of a backbone with pretrained weights, such as
+        ``"chgnet"``, or a `sktaag.nn.Backbone` with weights. It is not changed, and clones share it.
     layers : int, list of int or "all", default="all"
         Which depths: k takes the last k, from L(-k) to L(-1); a list picks some of them by that number; "all" takes
         every one, from the embedding to the last block.

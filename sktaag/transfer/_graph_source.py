@@ -50,9 +50,10 @@ def open_graph_source(source):
 
     Parameters
     ----------
-    source : fitted estimator, Pipeline that ends in one, str or path
-        An estimator over graphs; the file of one; ``"folder#id"`` for a model in a library; or the name of a backbone
-        that has pretrained weights, such as ``"chgnet"``.
+    source : fitted estimator, Pipeline that ends in one, Backbone, str or path
+        An estimator over graphs; the file of one; ``"folder#id"`` for a model in a library; the name of a backbone
+        that has pretrained weights, such as ``"chgnet"``; or a backbone with weights, such as one that was read from a
+        file of its authors.
 
     Returns
     -------
@@ -69,6 +70,8 @@ def open_graph_source(source):
     """
     if isinstance(source, str) and source in backbone_names():
         return _open_pretrained(source)
+    if isinstance(source, Backbone):
+        return _open_backbone(copy.deepcopy(source).cpu().eval())
     if isinstance(source, (str, Path)):
         source = load_source(source)
     graphs = None
@@ -83,7 +86,7 @@ def open_graph_source(source):
     if not isinstance(source, GraphEstimator):
         raise TypeError(
             f"source must be a fitted estimator over graphs, such as sktaag.sources.GNNRegressor, a Pipeline that ends "
-            f"in one, its file, or the name of a pretrained backbone; got {type(source).__name__}."
+            f"in one, its file, a backbone, or the name of a pretrained one; got {type(source).__name__}."
         )
     try:
         check_is_fitted(source)
@@ -117,5 +120,10 @@ def _open_pretrained(name):
             f"The backbone {name!r} has no pretrained weights. Train it, as in sktaag.sources.GNNRegressor({name!r}), "
             "and pass the fitted model."
         )
+    return _open_backbone(backbone)
+
+
+def _open_backbone(backbone):
     # the readout of a pretrained network speaks eV, and comes with its backbone
-    return GraphSource(backbone.requires_grad_(True), readout=backbone.head(1), scale=np.ones(1))
+    readout = backbone.head(1) if backbone.has_readout else None
+    return GraphSource(backbone.requires_grad_(True), readout=readout, scale=np.ones(1))

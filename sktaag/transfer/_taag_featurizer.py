@@ -23,10 +23,10 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
 
     Parameters
     ----------
-    source : fitted estimator, Pipeline, str or path
+    source : fitted estimator, Pipeline, Backbone, str or path
         A fitted `sktaag.sources.GNNRegressor` (or any other estimator over graphs), a Pipeline that ends in one, its
-        file, ``"folder#id"`` for a model in a library, or a backbone with pretrained weights, such as ``"chgnet"``. It
-        is not changed, and clones share it.
+        file, ``"folder#id"`` for a model in a library, the name of a backbone with pretrained weights, such as
+        ``"chgnet"``, or a `sktaag.nn.Backbone` with weights. It is not changed, and clones share it.
     attention : {"last", "sum", "mix", "query", "taag"}, default="taag"
         How the states of an atom become one, see `sktaag.nn.LayerAttention`. "last" and "sum" learn nothing.
     freeze : {"all", "embeddings", "none", "scratch"} or int, default="all"

@@ -14,9 +14,10 @@ from torch_geometric.data import Batch
 
 from sktaag.cache import RowCache
 from sktaag.graphs import AtomGraphs
+from sktaag.nn import make_backbone
 from sktaag.sources import GNNRegressor, save_source
 from sktaag.structures import InvalidRowsWarning
-from sktaag.transfer import GNNFeaturizer
+from sktaag.transfer import FineTunedRegressor, GNNFeaturizer, TAAGRegressor
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +124,27 @@ def test_file_and_graph_network_of_bonds(tmp_path):
     assert_allclose(features, GNNFeaturizer(source, pooling="mean").fit_transform(smiles), rtol=1e-5)
     model = make_pipeline(GNNFeaturizer(source), RidgeCV()).fit(smiles, [1.0, 2.0, 3.0, 4.0])
     assert model.predict(["CCCC"]).shape == (1,)
+
+
+def test_a_backbone_is_a_source(source):
+    backbone = make_backbone("schnet", n_layers=1, n_features=8, cutoff=4.0)
+    before = {name: weight.clone() for name, weight in backbone.state_dict().items()}
+    featurizer = GNNFeaturizer(backbone, pooling="sum")
+    assert clone(featurizer).source is backbone
+    (row,) = featurizer.fit_transform(MOLECULES[:1])
+    graphs = AtomGraphs(4.0).fit_transform(MOLECULES[:1])
+    with torch.no_grad():
+        assert_allclose(row, backbone.tokens(Batch.from_data_list(list(graphs))).sum(dim=0).ravel(), rtol=1e-5)
+
+    network = source.module_.backbone
+    tuned = FineTunedRegressor(network, strategy="freeze", n_blocks=2, max_epochs=1, random_state=0)
+    tuned.fit(MOLECULES, ENERGIES)
+    kept = network.state_dict()
+    assert all(torch.equal(weight, kept[name]) for name, weight in tuned.backbone_.state_dict().items())
+    TAAGRegressor(backbone, freeze="none", lr=0.1, max_epochs=1, random_state=0).fit(MOLECULES, ENERGIES)
+    assert all(torch.equal(weight, before[name]) for name, weight in backbone.state_dict().items())
+    with pytest.raises(ValueError, match='readout="source" cannot be'):
+        TAAGRegressor(backbone, attention="last", readout="source").fit(MOLECULES, ENERGIES)
 
 
 def test_invalid_rows_become_nan(source):
