@@ -1,22 +1,9 @@
 """Sources as files: tensors and checked text, never code."""
 
-import hashlib
-import io
-import json
-import zipfile
 from pathlib import Path
 
-import safetensors.torch
-from sklearn.utils.validation import check_is_fitted
-
-import sktaag
+from sktaag.sources._model_file import read_model, write_model
 from sktaag.sources._model_library import ModelLibrary
-from sktaag.sources._parts import dump_steps, find_networks, library_versions, load_steps, take_apart, write_whole
-
-_FORMAT = 1
-_STEPS, _WEIGHTS, _CARD = "steps.skops", "weights.safetensors", "source.json"
-# what the zip reader and the JSON reader raise on bytes that are neither
-_UNREADABLE = (zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError)
 
 
 def save_source(source, path):
@@ -62,23 +49,7 @@ def save_source(source, path):
     >>> bool((again.predict(X) == source.predict(X)).all())
     True
     """
-    check_is_fitted(source)
-    steps, networks = take_apart(source)
-    weights = {f"{name}:{key}": tensor for name, (_, _, tensors) in networks.items() for key, tensor in tensors.items()}
-    members = {_STEPS: dump_steps(steps), _WEIGHTS: safetensors.torch.save(weights)}
-    card = {
-        "format": _FORMAT,
-        "networks": {name: params for name, (_, params, _) in networks.items()},
-        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in members.items()},
-        "versions": library_versions(),
-    }
-    members[_CARD] = json.dumps(card, indent=1).encode()
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    write_whole(Path(path), buffer.getvalue())
-    return hashlib.sha256(buffer.getvalue()).hexdigest()
+    return write_model(source, path, "source")
 
 
 def load_source(path, *, sha256=None, trusted=()):
@@ -129,29 +100,4 @@ def load_source(path, *, sha256=None, trusted=()):
                 f"{path} is named by its SHA-256, which does not begin like {sha256}. Get the other model."
             )
         return ModelLibrary(folder).get(model_id, trusted=trusted)
-    content = Path(path).read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if sha256 is not None and found != sha256:
-        raise ValueError(f"{path} has SHA-256 {found}, not {sha256}. Get the file again from where it came.")
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            card = json.loads(archive.read(_CARD))
-            newer = card["format"] > _FORMAT
-            members = {} if newer else {name: archive.read(name) for name in (_STEPS, _WEIGHTS)}
-            damaged = [name for name in members if hashlib.sha256(members[name]).hexdigest() != card["sha256"][name]]
-    except _UNREADABLE as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise ValueError(f"{path} is damaged or no source file ({reason}). Get or save it again.") from error
-    if newer:
-        raise ValueError(
-            f"{path} has format {card['format']}; sktaag {sktaag.__version__} reads up to {_FORMAT}. Update sktaag."
-        )
-    if damaged:
-        raise ValueError(f"{path} is damaged: {' and '.join(damaged)} is not what was saved. Get or save it again.")
-    source = load_steps(members[_STEPS], path, trusted)
-    weights = safetensors.torch.load(members[_WEIGHTS])
-    for name, estimator in find_networks(source):
-        prefix = f"{name}:"
-        state = {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
-        estimator.restore_net(card["networks"][name], state)
-    return source
+    return read_model(path, "source", sha256, trusted)[0]

@@ -1,4 +1,4 @@
-"""A fitted source taken apart, into networks and the steps around them as bytes, and put together again."""
+"""A fitted model taken apart, into networks and the steps around them as bytes, and put together again."""
 
 import hashlib
 import io
@@ -9,17 +9,30 @@ import zipfile
 from copy import copy
 from functools import cache
 from importlib.metadata import version
+from types import ModuleType
 
+import numpy as np
 import skops.io
+import torch
+from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.pipeline import Pipeline
 
 from sktaag.sources._trees import TREE, find_bad_tree
 
-_AGAIN = "Fit and save the source again with the libraries that are installed here."
+_AGAIN = "Fit and save it again with the libraries that are installed here."
 # they hold nothing but parameters, though not every version of skops knows them
-_HARMLESS = ("sktaag.", "sklearn._loss.", "sklearn.gaussian_process.kernels.", "sklearn.utils._bunch.Bunch")
+_HARMLESS = (
+    "sktaag.",
+    "sklearn._loss.",
+    "sklearn.gaussian_process.kernels.",
+    "sklearn.metrics._scorer.",
+    "sklearn.model_selection._split.",
+    "sklearn.utils._bunch.Bunch",
+)
 _NETWORK = "restore_net"  # what has it holds networks, and gives them up
+_OF_A_MACHINE = ("cache", "memory")  # parameters that mean nothing elsewhere
+_LEAVES = (str, bytes, int, float, type, ModuleType, torch.nn.Module, torch.Tensor, type(None))
 _LIBRARIES = ("numpy", "rdkit", "scikit-learn", "sktaag", "torch")
 
 
@@ -29,76 +42,117 @@ def library_versions():
     return {library: version(library) for library in _LIBRARIES}
 
 
-def take_apart(source):
-    """Copy a source without its networks, caches and memories.
+def take_apart(model):
+    """Copy a model without its networks, caches and memories, wherever in it they are.
 
     Parameters
     ----------
-    source : fitted estimator
+    model : fitted estimator
 
     Returns
     -------
     steps : estimator
         The copy.
     networks : dict of str to (estimator, dict, dict)
-        For the place of each network in the source: the estimator in `steps` that lost its net, and what its
+        For the place of each network in the model: the estimator in `steps` that lost its net, and what its
         `net_state` was, on the CPU.
     """
     networks = {}
 
     def without_net(estimator, name):
-        if isinstance(estimator, Pipeline):
-            estimator = copy(estimator)
-            estimator.steps = [(step, without_net(part, f"{name}/{step}")) for step, part in estimator.steps]
-            estimator.memory = None
-        elif isinstance(estimator, FeatureUnion):
-            estimator = copy(estimator)
-            estimator.transformer_list = [
-                (step, without_net(part, f"{name}/{step}")) for step, part in estimator.transformer_list
-            ]
-        elif isinstance(estimator, FrozenEstimator):
-            estimator = FrozenEstimator(without_net(estimator.estimator, f"{name}/frozen"))
-        elif hasattr(estimator, _NETWORK):
+        bare = copy(estimator)
+        if hasattr(bare, "source"):  # what it was fitted from is not needed any more
+            bare.source = None
+        fitted = vars(bare).pop("net_", None) is not None  # a VotingRegressor, for one, keeps unfitted ones as well
+        bare = _walk(bare, name, without_net, inside=True)
+        if fitted:
             params, tensors = estimator.net_state()
-            estimator = copy(estimator)
-            del estimator.net_
-            if hasattr(estimator, "cache"):
-                estimator.cache = None
-            if hasattr(estimator, "source"):  # what it was fitted from is not needed any more
-                estimator.source = None
-            for part in ("graphs", "graphs_"):
-                if hasattr(estimator, part):
-                    setattr(estimator, part, without_net(getattr(estimator, part), part))
-            networks[name] = (
-                estimator,
-                params,
-                {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()},
-            )
-        elif hasattr(estimator, "cache"):
-            estimator = copy(estimator)
-            estimator.cache = None
+            networks[name] = bare, params, {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+        return bare
+
+    return _walk(model, "source", without_net), networks
+
+
+def find_networks(model):
+    """List place and estimator of each network, fitted or not, in the order in which `take_apart` meets them."""
+    found = []
+
+    def note(estimator, name):
+        found.append((name, estimator))
         return estimator
 
-    return without_net(source, "source"), networks
+    _walk(model, "source", note)
+    return found
 
 
-def find_networks(estimator, name="source"):
-    """Yield place and estimator of each network that `take_apart` would find."""
-    if isinstance(estimator, Pipeline):
-        for step, part in estimator.steps:
-            yield from find_networks(part, f"{name}/{step}")
-    elif isinstance(estimator, FrozenEstimator):
-        yield from find_networks(estimator.estimator, f"{name}/frozen")
-    elif hasattr(estimator, _NETWORK):
-        yield name, estimator
+def _walk(holder, name, at_network, inside=False, above=()):
+    """Visit all that an object holds; return the object, or a copy of it if anything in it was replaced.
+
+    Parameters
+    ----------
+    holder : object
+    name : str
+        Place of the object.
+    at_network : callable
+        Takes an estimator that has a network, and its place; returns what is to stand there.
+    inside : bool, default=False
+        Look into `holder` even if it has a network itself.
+    above : tuple of int
+        Ids of the objects that hold it, for some hold each other.
+
+    Returns
+    -------
+    holder : object
+    """
+    if isinstance(holder, _LEAVES) or id(holder) in above:
+        return holder
+    if hasattr(type(holder), _NETWORK) and not inside:
+        return at_network(holder, name)
+    above = (*above, id(holder))
+
+    def walk(parts):
+        new = {key: _walk(part, f"{name}/{key}", at_network, above=above) for key, part in parts.items()}
+        return {key: part for key, part in new.items() if part is not parts[key]}
+
+    if isinstance(holder, (dict, list)) or (type(holder) is np.ndarray and holder.dtype.hasobject):
+        items = {dict: dict.items, list: enumerate, np.ndarray: np.ndenumerate}
+        parts = dict(next(of(holder) for kind, of in items.items() if isinstance(holder, kind)))
+        if new := walk(parts):
+            holder = copy(holder)
+            for key, part in new.items():
+                holder[key] = part
+    elif isinstance(holder, tuple):
+        if new := walk(dict(enumerate(holder))):
+            parts = [new.get(i, part) for i, part in enumerate(holder)]
+            holder = type(holder)(*parts) if hasattr(holder, "_fields") else tuple(parts)
+    elif isinstance(holder, Pipeline):  # places are named by the steps
+        new = walk(dict(holder.steps))
+        if new or holder.memory is not None:
+            holder = copy(holder)
+            holder.steps = [(step, new.get(step, part)) for step, part in holder.steps]
+            holder.memory = None
+    elif isinstance(holder, FrozenEstimator):
+        if new := walk({"frozen": holder.estimator}):
+            holder = FrozenEstimator(new["frozen"])
+    elif hasattr(holder, "__dict__"):
+        holder = holder._for_file() if hasattr(type(holder), "_for_file") else holder
+        new = walk(vars(holder))
+        if isinstance(holder, BaseEstimator):
+            new |= {key: None for key in _OF_A_MACHINE if vars(holder).get(key) is not None}
+        if new:
+            holder = copy(holder)
+            vars(holder).update(new)
+    return holder
 
 
-def dump_steps(steps):
-    """Turn a source without networks into bytes of skops, the same bytes for the same content.
+def dump_steps(steps, kind="source"):
+    """Turn a model without networks into bytes of skops, the same bytes for the same content.
 
     Parameters
     ----------
     steps : estimator
+    kind : str, default="source"
+        What the message calls it.
 
     Returns
     -------
@@ -114,7 +168,7 @@ def dump_steps(steps):
         skops.io.loads(content, trusted=skops.io.get_untrusted_types(data=content))  # a lambda fails only here
     except Exception as error:
         raise TypeError(
-            f"The source cannot be kept without pickle ({type(error).__name__}: {error}). Build it of importable "
+            f"The {kind} cannot be kept without pickle ({type(error).__name__}: {error}). Build it of importable "
             "classes and functions, without lambdas, generators or pandas objects."
         ) from error
     return content

@@ -1,5 +1,6 @@
 """What a search offers once its winner is fitted."""
 
+from copy import copy
 from inspect import signature
 
 import numpy as np
@@ -130,6 +131,12 @@ class BestEstimatorMixin:
         if not hasattr(self, "best_estimator_"):
             raise AttributeError(f"{type(self).__name__} has no n_features_in_ before it is fitted.")
         return self.best_estimator_.n_features_in_
+
+    def _for_file(self):
+        """Return what is kept in a file: the winner and all results, without the sources to choose from."""
+        other = copy(self)
+        other.sources = None
+        return other
 
     def _check_refitted(self, name):
         check_is_fitted(self, "cv_results_")

@@ -1,10 +1,12 @@
 """What a network learned on a source property, as features for a target property."""
 
 import reprlib
+from copy import copy
 from numbers import Integral
 
 import joblib
 import numpy as np
+import pandas as pd
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
@@ -12,7 +14,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from sktaag.cache import RowCache, cache_folder, content_key, decode_rows, encode_rows
 from sktaag.structures import InvalidRowsError, as_column, handle_invalid
 from sktaag.transfer._chain import Chain
-from sktaag.transfer._named_sources import parts_of
+from sktaag.transfer._named_sources import named_paths, parts_of
 
 
 class FrozenFeaturizer(TransformerMixin, BaseEstimator):
@@ -185,6 +187,14 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         sources = {name: chain.key for name, chain in self._chains.items()}
         return f"{type(self).__name__}-{joblib.hash((sources, self._picked, self.activation))}"
+
+    def _for_file(self):
+        """Return what is kept in a file, which holds no DataFrame: sources of a library by name and path."""
+        if not isinstance(self.source, pd.DataFrame):
+            return self
+        other = copy(self)
+        other.source = named_paths(self.source)
+        return other
 
     def _pick(self, chain, name):
         """Positions in `chain.widths` of the layers asked for, in the order of the network."""
