@@ -118,11 +118,11 @@ class TAAGClassifier(AttentionTransfer, GraphClassification):
     --------
     >>> from sktaag.sources import GNNRegressor
     >>> from sktaag.transfer import TAAGClassifier
-    >>> X = ["CCO", "CCCO", "CC(C)O", "CC", "CCC", "CC(C)C"]
+    >>> X = ["CO", "CCO", "CCCO", "CCCCCO", "CC(C)O", "CC", "CCC", "CCCCC", "CCCCCC", "CC(C)C"]
     >>> source = GNNRegressor("gine", target="intensive", module__n_layers=2, module__n_features=16, random_state=0)
-    >>> source.fit(X, [78, 97, 83, -89, -42, -12]).n_iter_  # boiling points, degrees Celsius
+    >>> source.fit(X, [65, 78, 97, 138, 83, -89, -42, 36, 69, -12]).n_iter_  # boiling points, degrees Celsius
     200
-    >>> y = ["alcohol", "alcohol", "alcohol", "alkane", "alkane", "alkane"]
+    >>> y = 5 * ["alcohol"] + 5 * ["alkane"]
     >>> model = TAAGClassifier(source, attention="mix", lr=0.01, max_epochs=100, random_state=0).fit(X, y)
     >>> model.predict(["CCCCO", "CCCC"])
     array(['alcohol', 'alkane'], dtype='<U7')
