@@ -48,8 +48,8 @@ class SourceMapDisplay:
     ...     }
     ... )
     >>> display = SourceMapDisplay.from_frame(frame, kind="matrix")
-    >>> display.matrix_.round(2).loc["density", "refractive index"]
-    np.float64(0.84)
+    >>> print(display.matrix_.round(2).loc["density", "refractive index"])
+    0.84
     >>> plt.close()
     """
 
