@@ -2,8 +2,9 @@
 
 Sources: frames of OC20 (adsorbates on metals: another domain) or five other molecules of rMD17 (the same domain).
 Targets: energies and forces of the official split 01. All methods have the same architecture, frames, epochs and
-optimizer; its settings were chosen for training from scratch, on malonaldehyde and frames that no table uses. Runs are
-kept in a file of lines, so that a stopped benchmark goes on where it was.
+optimizer; its settings were chosen for training from scratch, on training frames of malonaldehyde. Training from
+scratch takes no weight of a source: it runs once and stands in the tables of all sources. Runs are kept in a file of
+lines, so that a stopped benchmark goes on where it was.
 """
 
 import argparse
@@ -15,16 +16,21 @@ from functools import cache
 from itertools import product, repeat
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import torch
 from _timing import machine
+from matplotlib import pyplot as plt
 from scipy.stats import t as student_t
 
 from sktaag.datasets import fetch_oc20_frames, fetch_rmd17
 from sktaag.graphs import AtomGraphs
 from sktaag.sources import GNNRegressor, load_source, save_source
 from sktaag.transfer import TAAGRegressor
+
+matplotlib.use("agg")
+matplotlib.rcParams["svg.hashsalt"] = "sktaag"  # the same figures, the same file
 
 MOLECULES = ("toluene", "ethanol", "aspirin", "malonaldehyde", "benzene", "naphthalene", "salicylic_acid")
 IN_DOMAIN = ("toluene", "aspirin")  # the others train the source
@@ -107,6 +113,12 @@ def choose(settings, device, epochs):
     }  # fmt: skip
 
 
+def name_of(device):
+    """Name the machine that a run was on."""
+    is_cuda = torch.cuda.is_available() if device == "auto" else torch.device(device).type == "cuda"
+    return torch.cuda.get_device_name() if is_cuda else "CPU"
+
+
 def run(task, source, device, epochs):
     """Train one model and judge it on the official test frames."""
     torch.set_num_threads(1)
@@ -123,13 +135,13 @@ def run(task, source, device, epochs):
     force_error = np.abs(np.concatenate(predicted) - np.concatenate(test_forces)).mean()
     return {
         "source": kind, "molecule": molecule, "size": size, "seed": seed, "method": method, "epochs": epochs,
-        "forces": 1000 * force_error, "energy": 1000 * energy_error, "seconds": seconds,
+        "forces": 1000 * force_error, "energy": 1000 * energy_error, "seconds": seconds, "device": name_of(device),
         "layer_weights": np.round(model.layer_weights_, 4).tolist(),
     }  # fmt: skip
 
 
 def interval(values):
-    """Mean and half width of the 95% interval over seeds."""
+    """Mean and half width of the 95% interval; values are taken as independent."""
     values = np.asarray(values, dtype=float)
     if len(values) < 2:
         return values.mean(), np.nan
@@ -137,40 +149,77 @@ def interval(values):
 
 
 def cell(values):
-    """Mean and interval as text."""
-    mean, half = interval(values)
-    return f"{mean:.1f}" if np.isnan(half) else f"{mean:.1f} ± {half:.1f}"
+    """Mean over the seeds and their number as text."""
+    return f"{np.mean(values):.1f} ({len(values)})" if len(values) else ""
+
+
+def with_scratch(results, source, size):
+    """Pick the runs of one source and size, and those from scratch on the same frames."""
+    table = results[(results["source"] == source) & (results["size"] == size)]
+    scratch = results[(results["method"] == "scratch") & (results["size"] == size)]
+    scratch = scratch.merge(table[["molecule", "seed"]].drop_duplicates(), on=["molecule", "seed"])
+    table = pd.concat([table[table["method"] != "scratch"], scratch])
+    return table.drop_duplicates(["molecule", "seed", "method"])
 
 
 def relative_to_scratch(table, error):
-    """Geometric mean over molecules of error / error from scratch of the same frames, for each method and seed."""
+    """Logarithm of error / error from scratch for each molecule and draw of frames."""
     wide = table.pivot_table(index=["molecule", "seed"], columns="method", values=error)
-    ratios = np.log(wide.div(wide["scratch"], axis=0))
-    return np.exp(ratios.groupby("seed").mean())  # seeds are the repeats, molecules are what is averaged over
+    return np.log(wide.div(wide["scratch"], axis=0))
 
 
 def report(results):
     """Make the tables as markdown."""
     lines = []
-    for (source, size), table in results.groupby(["source", "size"]):
+    for source, size in sorted(set(zip(results["source"], results["size"], strict=True))):
+        table = with_scratch(results, source, size)
         for error, unit in (("forces", "meV/Å"), ("energy", "meV")):
             molecules = [name for name in MOLECULES if name in set(table["molecule"])]
-            whole = relative_to_scratch(table, error)
-            lines += ["", f"Source {source}, {size} frames: MAE of {error} in {unit}", ""]
-            lines += [f"| method | {' | '.join(molecules)} | / scratch | s |", "|---" * (len(molecules) + 3) + "|"]
+            ratios = relative_to_scratch(table, error)
+            lines += ["", f"**Source {source}, {size} frames: MAE of {error} in {unit} (number of seeds)**", ""]
+            lines += [f"| method | {' | '.join(molecules)} | / scratch | pairs | s |"]
+            lines += ["|---" * (len(molecules) + 4) + "|"]
             for method in METHODS:
                 rows = table[table["method"] == method]
                 if rows.empty:
                     continue
                 cells = [cell(rows.loc[rows["molecule"] == name, error]) for name in molecules]
-                mean, half = interval(whole[method].dropna())
-                lines.append(
-                    f"| {method} | {' | '.join(cells)} | {mean:.2f} ± {half:.2f} | {rows['seconds'].median():.0f} |"
-                )
-        weights = table[table["layer_weights"].map(len) > 0].groupby("method")["layer_weights"]
-        lines += ["", "Layer weights (embedding, then each block; mean over molecules and seeds)", ""]
-        lines += [f"- {method}: {np.round(np.mean(list(values), axis=0), 2).tolist()}" for method, values in weights]
+                known = ratios[method].dropna()
+                mean, half = interval(known)
+                low, high = np.exp([mean - half, mean + half])
+                shown = f"{np.exp(mean):.2f}" + ("" if np.isnan(half) else f" ({low:.2f} to {high:.2f})")
+                shown = "1" if method == "scratch" else shown
+                seconds = f"{rows['seconds'].median():.0f}"
+                lines.append(f"| {method} | {' | '.join(cells)} | {shown} | {len(known)} | {seconds} |")
+        weights = weights_of(table)
+        lines += ["", f"Layer weights, source {source}, {size} frames (embedding, then each block; mean over runs)", ""]
+        lines += [f"- {method}: {np.round(values, 2).tolist()}" for method, values in weights.items()]
     return "\n".join(lines)
+
+
+def weights_of(table):
+    """Mean layer weights of the methods that learn them."""
+    learned = table[~table["method"].str.contains("scratch|fine-tuned|last|sum")]
+    return {method: np.mean(list(rows["layer_weights"]), axis=0) for method, rows in learned.groupby("method")}
+
+
+def plot(results, path):
+    """Draw the layer weights, one panel for each source and size."""
+    groups = sorted(set(zip(results["source"], results["size"], strict=True)))
+    found = {group: weights_of(with_scratch(results, *group)) for group in groups}
+    found = {group: weights for group, weights in found.items() if weights}
+    if not found:
+        return
+    figure, panels = plt.subplots(1, len(found), figsize=(5.2 * len(found), 3), squeeze=False, layout="constrained")
+    for ax, ((source, size), weights) in zip(panels[0], found.items(), strict=True):
+        for method, values in weights.items():
+            ax.plot(range(len(values)), values, "o-", label=method)
+        depths = range(max(len(values) for values in weights.values()))
+        ax.set_xticks(depths, ["emb.", *depths[1:]])
+        ax.set(xlabel="layer", ylabel="weight", title=f"{source}, {size} frames", ylim=(0, None))
+        ax.legend(fontsize=7)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
 
 
 def main():
@@ -185,7 +234,7 @@ def main():
     parser.add_argument("--source-epochs", type=int, default=40)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
-    parser.add_argument("--minutes", type=float, default=None, help="start no run after this time")
+    parser.add_argument("--minutes", type=float, default=np.inf, help="start no run after this time")
     parser.add_argument("--folder", type=Path, default=Path("md17"), help="for the source networks and the runs")
     parser.add_argument("--output", type=Path, default=None, help="markdown file for the tables")
     parser.add_argument("--choose", action="store_true", help="judge settings on frames that no table uses, and stop")
@@ -197,12 +246,13 @@ def main():
             for row in pool.map(choose, CHOICES, repeat(args.device), repeat(args.epochs)):
                 print(row, flush=True)
         return
-    end = time.monotonic() + 60 * args.minutes if args.minutes else np.inf
+    end = time.monotonic() + 60 * args.minutes
 
     kept = args.folder / "runs.jsonl"
     done = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
     key = ("source", "molecule", "size", "seed", "method", "epochs")
     known = {tuple(row[name] for name in key) for row in done}
+    known |= {(source, *run[1:]) for run in known if run[4] == "scratch" for source in args.sources}
     tasks = [
         (source, molecule, size, seed, method)
         for size, source, seed, molecule, method in product(
@@ -232,10 +282,13 @@ def main():
 
     notes = [json.loads(path.read_text()) for path in sorted(args.folder.glob("*.json"))]
     head = [
-        machine("torch", "torch-geometric", "sktaag"),
-        f"SchNet of {SHAPE}, cutoff {CUTOFF:g} Å; {args.epochs} epochs, AdamW with a cosine from {SETTINGS['lr']:g}, "
-        f"EMA 0.99, forces {SETTINGS['force_weight']:g} times the weight of energies; "
-        f"{N_TEST} official test frames; mean ± 95% interval over seeds",
+        "Tables by " + machine("torch", "torch-geometric", "sktaag"),
+        "Runs, several at a time: "
+        + ", ".join(f"{n} on {name}" for name, n in pd.DataFrame(done)["device"].value_counts().items()),
+        f"SchNet of 4 blocks of 64, cutoff {CUTOFF:g} Å; {args.epochs} epochs, AdamW with a cosine from "
+        f"{SETTINGS['lr']:g}, EMA 0.99, forces {SETTINGS['force_weight']:g} times the weight of energies; "
+        f"{N_TEST} official test frames. / scratch: geometric mean over pairs of molecule and draw of frames, with the "
+        "95% interval of pairs taken as independent",
     ]
     for note in notes:
         head.append(
@@ -245,6 +298,7 @@ def main():
     print(text)
     if args.output:
         args.output.write_text(text + "\n")
+        plot(pd.DataFrame(done), args.output.with_suffix(".svg"))
 
 
 if __name__ == "__main__":
