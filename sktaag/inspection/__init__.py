@@ -6,6 +6,7 @@ from sktaag.inspection._learning_curve_display import LearningCurveDisplay
 from sktaag.inspection._neural_descriptor_display import NeuralDescriptorDisplay
 from sktaag.inspection._parity_display import ParityDisplay
 from sktaag.inspection._property_scatter_matrix import PropertyScatterMatrix
+from sktaag.inspection._report import report
 from sktaag.inspection._source_map_display import SourceMapDisplay
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "ParityDisplay",
     "PropertyScatterMatrix",
     "SourceMapDisplay",
+    "report",
 ]
