@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-import sktaag.sources._pyramid_ensemble as module
+import sktaag.sources._shotgun_ensemble as module
 from sktaag.nn import RandomPyramid, resolve_hidden
 from sktaag.nn._batched_adamw import ADAM_EPS
 from sktaag.nn._batched_device_pyramid import BatchedDevicePyramid
