@@ -7,9 +7,9 @@ import numpy as np
 from scipy.sparse import csr_array, issparse, vstack
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
-from tqdm.auto import tqdm
 
 import sktaag
+from sktaag._progress import progress
 from sktaag.cache import RowCache, cache_folder, content_key, decode_rows, encode_rows
 from sktaag.structures import as_column, check_on_invalid, handle_invalid
 
@@ -125,7 +125,9 @@ class StructureTransformer(TransformerMixin, BaseEstimator):
         )
         features, blocks, invalid = None, [], []
         _, _, sparse = self._prepare()
-        with tqdm(total=len(structures), desc=type(self).__name__, unit="structure", disable=not self.verbose) as bar:
+        with progress(
+            total=len(structures), desc=type(self).__name__, unit="structure", disable=not self.verbose
+        ) as bar:
             for i, (block, failures) in enumerate(results):
                 start = i * size
                 if sparse:

@@ -12,16 +12,17 @@ import sktaag
 
 ROOT = Path(sktaag.__file__).parent
 
-_GROUND = {"base", "cache", "structures"}
+_GROUND = {"_progress", "base", "cache", "structures"}
 _ROOMS_ABOVE = {
+    "_progress": set(),
     "structures": set(),
     "cache": set(),
-    "base": {"cache", "structures"},
+    "base": {"_progress", "cache", "structures"},
     "descriptors": _GROUND,
     "graphs": _GROUND,
     "model_selection": _GROUND | {"descriptors"},
     "nn": set(),
-    "heads": {"nn"},
+    "heads": {"_progress", "nn"},
     "sources": _GROUND | {"descriptors", "graphs", "nn", "heads"},
     "transfer": _GROUND | {"descriptors", "graphs", "nn", "heads", "sources", "model_selection"},
     "datasets": {"structures"},

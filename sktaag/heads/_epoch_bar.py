@@ -1,9 +1,8 @@
 """One progress bar for the whole training."""
 
-import sys
-
 from skorch.callbacks import Callback
-from tqdm.auto import tqdm
+
+from sktaag._progress import progress
 
 
 class EpochBar(Callback):
@@ -20,8 +19,7 @@ class EpochBar(Callback):
 
     def on_train_begin(self, net, **kwargs):
         """Open the bar."""
-        interval = 0.1 if sys.stderr.isatty() else 10
-        self.bar_ = tqdm(total=net.max_epochs, desc=self.name, unit="epoch", mininterval=interval)
+        self.bar_ = progress(total=net.max_epochs, desc=self.name, unit="epoch")
 
     def on_epoch_end(self, net, **kwargs):
         """Advance by one epoch."""

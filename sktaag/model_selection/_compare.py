@@ -14,8 +14,8 @@ from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv, cross_validate
 from sklearn.utils import check_consistent_length, check_random_state
-from tqdm.auto import tqdm
 
+from sktaag._progress import progress
 from sktaag.model_selection._comparison import Comparison
 from sktaag.model_selection._comparison_tables import (
     curve_table,
@@ -187,7 +187,7 @@ def compare(
         joblib.delayed(_evaluate)(estimators[name], name, fold, X, y, train, test, scoring, params, whole)
         for name, fold, train, test, whole in jobs
     )
-    found = list(tqdm(found, total=len(jobs), desc="compare", unit="fit", disable=not verbose))
+    found = list(progress(found, total=len(jobs), desc="compare", unit="fit", disable=not verbose))
     metrics, signs = list(scoring), {name: -1 if lower else 1 for name, lower in lower_is_better.items()}
     fits = fit_table(jobs, found, signs)
     scores, responses = fits.iloc[:n_whole], {name: [] for name in estimators}

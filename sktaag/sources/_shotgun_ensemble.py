@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
-from tqdm.auto import tqdm
 
+from sktaag._progress import progress
 from sktaag.heads._torch_state import isolated_seed, resolve_device, use_bfloat16
 from sktaag.nn import RandomPyramid
 from sktaag.nn._random_pyramid import widest_hidden
@@ -250,7 +250,7 @@ class ShotgunEnsemble(BaseEstimator):
         # copy on write, for torch wants arrays that it could write to
         n_jobs = self.n_jobs if device.type == "cpu" else 1
         parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", mmap_mode="c")
-        with tqdm(total=self.n_models, initial=len(trained), unit="network", disable=not self.verbose) as bar:
+        with progress(total=self.n_models, initial=len(trained), unit="network", disable=not self.verbose) as bar:
             for chunk, results in parallel(jobs):
                 finished = dict(zip(chunk, results, strict=True))
                 if checkpoint is not None:

@@ -15,8 +15,8 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import check_consistent_length, check_random_state, get_tags
-from tqdm.auto import tqdm
 
+from sktaag._progress import progress
 from sktaag.base import StructureTransformer
 from sktaag.structures import as_column, handle_invalid
 from sktaag.transfer._best_estimator import BestEstimatorMixin
@@ -354,7 +354,7 @@ class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEst
         rng = check_random_state(self.random_state)
         offers, invalid = [], {}
         params = {"activation": self.activation, "cache": self.cache}
-        for name, open_source in tqdm(openers.items(), desc="layers", unit="source", disable=not self.verbose):
+        for name, open_source in progress(openers.items(), desc="layers", unit="source", disable=not self.verbose):
             try:
                 bank = LayerBank(open_source(), X, entries, self.n_draws, rng, described=described, **params)
             except Exception as error:
@@ -399,7 +399,7 @@ class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEst
     def _run(self, function, tasks, n_tasks, label):
         jobs = (joblib.delayed(function)(*task) for task in tasks)
         results = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator")(jobs)
-        return list(tqdm(results, total=n_tasks, desc=label, unit="candidate", disable=not self.verbose))
+        return list(progress(results, total=n_tasks, desc=label, unit="candidate", disable=not self.verbose))
 
     def _compete(self, candidates, y, splits, routed, respond):
         tasks = (

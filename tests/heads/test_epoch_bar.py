@@ -12,7 +12,8 @@ def test_one_bar_with_the_validation_loss(capfd):
     fit(1)
     out, err = capfd.readouterr()
     assert out == ""
-    lines = err.replace("\r", "\n").split("\n")
+    assert "\r" not in err
+    lines = err.split("\n")
     assert "4/4" in err
     assert "valid_loss=" in err
     assert all("NeuralRegressor" in line for line in lines if line.strip())
