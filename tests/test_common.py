@@ -23,7 +23,7 @@ from sktaag.descriptors import CompositionDescriptors, Fingerprints
 from sktaag.graphs import AtomGraphs, MoleculeGraphs
 from sktaag.sources import GNNClassifier, GNNRegressor, PyramidEnsemble, PyramidRegressor
 from sktaag.testing import parametrize_with_structure_checks
-from sktaag.transfer import FineTunedRegressor, FrozenFeaturizer, TAAGClassifier, TAAGRegressor
+from sktaag.transfer import FineTunedRegressor, FrozenFeaturizer, LinearPotential, TAAGClassifier, TAAGRegressor
 
 MOLECULES = ["CCO", "c1ccccc1", "CC(=O)[O-].[Na+]", "*CC*", "*CC(*)c1ccccc1", "C[C@H](N)C(=O)O", "C1CCCCC1", "CCN"]
 FORMULAS = ["NaCl", "Fe2O3", "C2H6O", "SiO2", "H2O", "LiFePO4", "Al0.5Ga0.5As"]
@@ -105,6 +105,7 @@ PREDICTORS = [
     TAAGClassifier(_graph_source, attention="mix", target="extensive", max_epochs=2, random_state=0),
     FineTunedRegressor(_graph_source, strategy="gradual", unfreeze_every=1, max_epochs=2, random_state=0),
     FineTunedRegressor(_graph_source, strategy="discriminative", lr_decay=0.3, max_epochs=2, random_state=0),
+    LinearPotential(_graph_source, use_forces=False, graphs=AtomGraphs(4.5), cache=_folder.name),
 ]
 
 # Estimators whose X is numeric: scikit-learn's own parametrize_with_checks runs on them, in a test file of theirs.

@@ -4,6 +4,7 @@ from sktaag.transfer._energy_calculator import EnergyCalculator
 from sktaag.transfer._fine_tuned_regressor import FineTunedRegressor
 from sktaag.transfer._frozen_featurizer import FrozenFeaturizer
 from sktaag.transfer._gnn_featurizer import GNNFeaturizer
+from sktaag.transfer._linear_potential import LinearPotential
 from sktaag.transfer._source_search_cv import SourceSearchCV
 from sktaag.transfer._taag_classifier import TAAGClassifier
 from sktaag.transfer._taag_featurizer import TAAGFeaturizer
@@ -14,6 +15,7 @@ __all__ = [
     "FineTunedRegressor",
     "FrozenFeaturizer",
     "GNNFeaturizer",
+    "LinearPotential",
     "SourceSearchCV",
     "TAAGClassifier",
     "TAAGFeaturizer",

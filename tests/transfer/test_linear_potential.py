@@ -1,0 +1,317 @@
+import pickle
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.build import molecule
+from graph_sources import ENERGIES, MOLECULES, TINY, clusters, tiny_source
+from numpy.testing import assert_allclose
+from scipy.optimize import approx_fprime
+from scipy.stats import multivariate_normal
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_validate
+from sklearn.pipeline import make_pipeline
+from torch_geometric.data import Batch
+from torch_geometric.nn import global_add_pool
+
+from sktaag.graphs import AtomGraphs
+from sktaag.nn import make_backbone
+from sktaag.sources import GNNRegressor
+from sktaag.structures import InvalidRowsWarning
+from sktaag.transfer import EnergyCalculator, LinearPotential
+from sktaag.transfer._layer_evidence import Rows, _loss, maximise_evidence
+from sktaag.transfer._pooled_jacobians import pooled_jacobians
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    torch.manual_seed(0)
+    return make_backbone("schnet", n_layers=2, n_features=8, n_filters=8, cutoff=6.0)
+
+
+@pytest.fixture(scope="module")
+def trained(backbone):
+    """Fitted to energies and forces of molecules of several elements: those of a network."""
+    teacher = tiny_source()
+    rng = np.random.RandomState(1)
+    made = [atoms.copy() for atoms in MOLECULES for _ in range(2)]
+    for atoms in made:
+        atoms.rattle(0.05, rng=rng)
+    return LinearPotential(backbone, device="cpu").fit(made, teacher.predict(made), forces=teacher.predict_forces(made))
+
+
+def pooled(backbone, structures, elements):
+    """States summed by element, in double precision, (n, n_elements, T, d)."""
+    graphs = AtomGraphs(backbone.cutoff).fit_transform(structures)
+    batch = Batch.from_data_list(list(graphs))
+    with torch.no_grad():
+        tokens = pickle.loads(pickle.dumps(backbone)).double().tokens(batch)
+    sums = [global_add_pool(tokens.flatten(1) * (batch.z == z)[:, None], batch.batch) for z in elements]
+    return torch.stack(sums, dim=1).numpy().reshape(len(structures), len(elements), *tokens.shape[1:])
+
+
+def derivatives(function, atoms, step=1e-4):
+    """Central differences by coordinate of a function of a list of structures."""
+    moved = [atoms.copy() for _ in range(6 * len(atoms))]
+    for k, sign in product(range(3 * len(atoms)), (0, 1)):
+        moved[2 * k + sign].positions.flat[k] += step * (1 - 2 * sign)
+    values = function(moved)
+    return (values[::2] - values[1::2]) / (2 * step)
+
+
+def test_jacobians_are_finite_differences(backbone, tmp_path):
+    molecules = [molecule("CH3OH"), molecule("H2O"), Atoms("He")]
+    graphs = AtomGraphs(6.0).fit_transform(molecules)
+    found = pooled_jacobians(backbone, graphs, torch.device("cpu"))
+    for atoms, jacobian in zip(molecules, found, strict=True):
+        elements = np.unique(atoms.numbers)
+        assert jacobian.shape == (3 * len(atoms), len(elements), 3, 8)
+        assert_allclose(
+            jacobian, derivatives(lambda a, e=elements: pooled(backbone, a, e), atoms), rtol=1e-4, atol=1e-5
+        )
+    for _ in range(2):  # written, then read
+        kept = pooled_jacobians(backbone, graphs, torch.device("cpu"), cache=tmp_path)
+        for one, other in zip(kept, found, strict=True):
+            assert_allclose(one, other, atol=1e-7)
+
+
+def test_forces_are_finite_differences_of_the_energy(trained):
+    for atoms in (molecule("CH3OH"), molecule("HCN")):
+        atoms.rattle(0.05, seed=3)
+        (forces,) = trained.predict_forces([atoms])
+        expected = -derivatives(trained.predict, atoms).reshape(-1, 3)
+        assert_allclose(forces, expected, rtol=1e-4, atol=1e-5 * np.abs(forces).max())
+
+
+@pytest.mark.parametrize("with_forces", [False, True])
+def test_closed_form_is_the_least_squares_of_the_whole_design_matrix(backbone, with_forces):
+    made, energies, forces = clusters(30)  # 450 forces for 24 weights: they are condensed
+    made[3] = Atoms("ArNe", positions=[[0, 0, 0], [2.3, 0, 0]])
+    forces = [*forces[:3], np.full((2, 3), np.nan), *forces[4:]]
+    model = LinearPotential(backbone, device="cpu").fit(made, energies, forces=forces if with_forces else None)
+
+    elements = [10, 18]
+    assert model.elements_.tolist() == elements
+    sums = pooled(backbone, made, elements)
+    counts = np.array([[(atoms.numbers == z).sum() for z in elements] for atoms in made])
+    centred = (sums - counts[..., None, None] * model._means) / model._spreads
+    design = np.column_stack([counts, centred.reshape(len(made), -1)])[:, model._active]
+    baseline = counts @ model._scaler.reference_energies_[elements, 0]
+    rows, targets = [design / model.noise_], [(energies - baseline) / model.noise_]
+    if with_forces:
+        for atoms, force in zip(made, forces, strict=True):
+            slopes = derivatives(lambda a: pooled(backbone, a, elements) / model._spreads, atoms)
+            slopes = np.column_stack([np.zeros((len(slopes), 2)), slopes.reshape(len(slopes), -1)])[:, model._active]
+            known = ~np.isnan(force.ravel())
+            rows.append(-slopes[known] / model.force_noise_)
+            targets.append(force.ravel()[known] / model.force_noise_)
+    rows = np.concatenate([*rows, np.diag(1 / np.sqrt(model._prior))])
+    targets = np.concatenate([*targets, np.zeros(design.shape[1])])
+    weights, *_ = np.linalg.lstsq(rows, targets, rcond=None)
+    predicted, std = model.predict(made, return_std=True)
+    assert_allclose(predicted, design @ weights + baseline, rtol=1e-4)
+    covariance = np.linalg.inv(rows.T @ rows)
+    assert_allclose(std**2, np.einsum("ij,jk,ik->i", design, covariance, design) + model.noise_**2, rtol=1e-3)
+
+
+def test_likelihood_of_condensed_rows_is_that_of_all_rows():
+    rng = np.random.RandomState(0)
+    blocks = np.array([0, 0, 0, 1, 1])
+    few, many = rng.randn(4, 5), rng.randn(40, 5)
+    y = [few @ [1, -1, 1, 0.01, 0] + 0.1 * rng.randn(4), many @ [1, -1, 1, 0.01, 0] + 0.3 * rng.randn(40)]
+    kinds = []
+    for design, targets in zip((few, many), y, strict=True):
+        kinds.append(Rows(5))
+        for begin in range(0, len(targets), 7):
+            kinds[-1].add(design[begin : begin + 7], targets[begin : begin + 7])
+    assert len(kinds[1].finish().targets) == 6
+    found = maximise_evidence(kinds, blocks)
+    design = np.concatenate([few, many])
+    covariance = (design * found.prior) @ design.T + np.diag(np.repeat(found.noises**2, [4, 40]))
+    assert found.log_likelihood == pytest.approx(
+        multivariate_normal(np.zeros(44), covariance).logpdf(np.concatenate(y)), rel=1e-9
+    )
+    assert_allclose(found.weights, [1, -1, 1, 0, 0], atol=0.15)
+    assert found.explained[0] > 50 * found.explained[1]
+    assert_allclose(found.noises[1], 0.3, rtol=0.2)
+    posterior = np.diag(found.prior) - found.root.T @ found.root
+    precision = np.diag(1 / found.prior) + few.T @ few / found.noises[0] ** 2 + many.T @ many / found.noises[1] ** 2
+    assert_allclose(posterior, np.linalg.inv(precision), atol=1e-8)
+
+
+def test_gradient_of_the_likelihood():
+    rng = np.random.RandomState(0)
+    design, y = rng.randn(9, 6), rng.randn(9)
+    arguments = (
+        np.array([design[:, :3] @ design[:, :3].T, design[:, 3:] @ design[:, 3:].T]), y,
+        np.repeat([0, 1], [4, 5]), np.array([0, 7]),
+    )  # fmt: skip
+    for logs in ([0.0, 0, 0, 0], [-2.0, 1.0, 0.5, -1.5]):
+        expected = approx_fprime(np.array(logs), lambda point: _loss(point, *arguments)[0], 1e-6)
+        assert_allclose(_loss(np.array(logs), *arguments)[1], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_forces_help():
+    torch.manual_seed(0)
+    backbone = make_backbone("schnet", n_layers=2, n_features=32, n_filters=32, cutoff=6.0)
+    made, energies, forces = clusters(45)
+    truth = np.concatenate(forces[15:])
+    plain = LinearPotential(backbone).fit(made[:15], energies[:15])
+    model = LinearPotential(backbone).fit(made[:15], energies[:15], forces=forces[:15])
+    assert plain.force_noise_ is None
+    assert not plain.uses_forces_
+    assert model.uses_forces_
+    assert model.force_noise_ > 0
+
+    def errors(fitted):
+        energy = np.abs(fitted.predict(made[15:]) - energies[15:]).mean()
+        return energy, np.abs(np.concatenate(fitted.predict_forces(made[15:])) - truth).mean()
+
+    (energy_alone, forces_alone), (energy, force) = errors(plain), errors(model)
+    assert force < 0.4 * forces_alone
+    assert energy < 0.4 * energy_alone
+    assert force < 0.2 * np.abs(truth).mean()
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_weights_find_the_depth_that_made_the_data(backbone, depth):
+    made, _, _ = clusters(25)
+    direction = np.random.RandomState(depth).randn(8)
+
+    def energy_of(structures):
+        return pooled(backbone, structures, [18])[:, 0, depth] @ direction
+
+    energies = energy_of(made)
+    forces = [-derivatives(energy_of, atoms).reshape(-1, 3) for atoms in made]
+    model = LinearPotential(backbone).fit(made[:20], energies[:20], forces=forces[:20])
+    assert model.layer_weights_.argmax() == depth
+    assert model.layer_weights_[0] == 0  # the embedding does not vary
+    assert model.layer_weights_.sum() == pytest.approx(1)
+    assert model.layer_weights_[depth] > 0.8
+    assert_allclose(model.predict(made[20:]), energies[20:], rtol=1e-3)
+
+
+def test_energies_do_not_depend_on_frame_order_or_company(trained):
+    atoms = molecule("CH3OH")
+    turned = atoms.copy()
+    turned.rotate(50, (1, 2, 3))
+    turned.translate([3.0, -1.0, 2.0])
+    mixed = atoms[[3, 1, 5, 0, 4, 2]]
+    energy, turned_energy, mixed_energy = trained.predict([atoms, turned, mixed])
+    assert_allclose([turned_energy, mixed_energy], energy, rtol=1e-9)
+    (alone,) = trained.predict_forces([atoms])
+    together = trained.predict_forces([*MOLECULES, atoms, turned])
+    assert_allclose(together[-2], alone, atol=1e-9)
+    rotation = np.linalg.lstsq(atoms.positions - atoms.positions.mean(0), turned.positions - turned.positions.mean(0))[
+        0
+    ]
+    assert_allclose(together[-1], alone @ rotation, atol=1e-6)
+
+
+def test_size_consistency(trained):
+    one, other = molecule("H2O"), molecule("C2H4")
+    far = other.copy()
+    far.translate([50.0, 0, 0])
+    assert_allclose(trained.predict([one + far])[0], trained.predict([one, other]).sum(), rtol=1e-10)
+
+
+def test_source_is_untouched_and_copies_agree(backbone, trained):
+    before = {name: weight.clone() for name, weight in backbone.state_dict().items()}
+    copy = clone(trained)
+    assert copy.source is backbone
+    assert not hasattr(copy, "coef_")
+    copy.fit(MOLECULES, ENERGIES)
+    assert all(torch.equal(weight, before[name]) for name, weight in backbone.state_dict().items())
+    assert all(torch.equal(weight, before[name]) for name, weight in copy.backbone_.state_dict().items())
+    again = pickle.loads(pickle.dumps(trained))
+    assert np.array_equal(again.predict(MOLECULES), trained.predict(MOLECULES))
+
+
+def test_reference_energies(backbone):
+    """E is the references and what the states add, as the formula says."""
+    model = LinearPotential(backbone).fit(MOLECULES, ENERGIES)
+    for atoms, energy in zip(MOLECULES[:4], model.predict(MOLECULES[:4]), strict=True):
+        (sums,) = pooled(backbone, [atoms], model.elements_)
+        counts = np.array([(atoms.numbers == z).sum() for z in model.elements_])
+        states = (model.coef_ * (sums - counts[:, None, None] * model._means)).sum()
+        assert_allclose(energy, model.reference_energies_[atoms.numbers].sum() + states, rtol=1e-6)
+    with pytest.warns(UserWarning, match=r"1 structures have elements that no training row has \(rows 1\)"):
+        assert np.isfinite(model.predict([MOLECULES[0], molecule("SiH4")])).all()
+
+
+def test_metadata_routing(backbone):
+    made, energies, forces = clusters(12)
+    rows = np.empty(12, object)
+    rows[:] = forces
+    with config_context(enable_metadata_routing=True):
+        model = LinearPotential(backbone).set_fit_request(forces=True)
+        found = cross_validate(model, made, energies, cv=2, params={"forces": rows}, return_estimator=True)
+    assert all(fitted.uses_forces_ for fitted in found["estimator"])
+
+
+def test_carried_forces(backbone):
+    made, energies, forces = clusters(8)
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    for atoms, energy, force in zip(made, energies, forces, strict=True):
+        atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=force)
+    model = LinearPotential(backbone).fit(made, energies)
+    assert model.uses_forces_
+    bare = [Atoms(atoms.numbers, atoms.positions) for atoms in made]
+    given = LinearPotential(backbone).fit(bare, energies, forces=forces)
+    assert_allclose(model.coef_, given.coef_, rtol=1e-6)
+    assert not clone(model).set_params(use_forces=False).fit(made, energies).uses_forces_
+    assert not clone(model).fit(made, energies + 1).uses_forces_
+
+
+def test_calculator_and_pipeline(trained, backbone):
+    atoms = molecule("CH3OH")
+    atoms.calc = EnergyCalculator(trained)
+    assert_allclose(atoms.get_potential_energy(), trained.predict([atoms])[0])
+    assert_allclose(atoms.get_forces(), trained.predict_forces([atoms])[0])
+    chain = make_pipeline(AtomGraphs(6.0), LinearPotential(backbone)).fit(MOLECULES, ENERGIES)
+    assert_allclose(chain.predict(MOLECULES), LinearPotential(backbone).fit(MOLECULES, ENERGIES).predict(MOLECULES))
+
+
+def test_bonds_give_energies_only():
+    smiles = ["CCO", "CCC", "CO", "c1ccccc1", "CC(=O)O", "CCN"]
+    y = np.arange(6.0)
+    source = GNNRegressor("gine", module__n_layers=2, module__n_features=8, max_epochs=1).fit(smiles, y)
+    model = LinearPotential(source).fit(smiles, y)
+    assert model.predict(smiles).shape == (6,)
+    with pytest.raises(ValueError, match="the backbone 'gine' reads no positions"):
+        model.predict_forces(smiles)
+
+
+def test_invalid_and_unlabelled_rows(backbone):
+    model = LinearPotential(backbone, graphs=AtomGraphs(6.0, on_invalid="nan"))
+    with pytest.warns(InvalidRowsWarning):
+        model.fit([*MOLECULES, None], [*ENERGIES, 1.0])
+    assert_allclose(model.coef_, LinearPotential(backbone).fit(MOLECULES, ENERGIES).coef_, rtol=1e-6)
+    with pytest.warns(InvalidRowsWarning):
+        y, std = model.predict([MOLECULES[0], None], return_std=True)
+    assert np.isnan([y[1], std[1]]).all()
+    assert std[0] > 0
+    with pytest.warns(InvalidRowsWarning):
+        assert model.predict_forces([None, MOLECULES[0]])[0] is None
+
+
+def test_errors(backbone):
+    with pytest.raises(NotFittedError):
+        LinearPotential(GNNRegressor(**TINY)).fit(MOLECULES, ENERGIES)
+    with pytest.raises(NotFittedError):
+        LinearPotential(backbone).predict(MOLECULES)
+    with pytest.raises(ValueError, match=r"row 0: forces have shape \(2, 3\); the structure has 3 atoms"):
+        LinearPotential(backbone).fit(MOLECULES, ENERGIES, forces=[np.zeros((2, 3))] + [None] * 9)
+    with pytest.raises(ValueError, match="1d array"):
+        LinearPotential(backbone).fit(MOLECULES, np.zeros((10, 2)))
+    with pytest.raises(ValueError, match="Input y contains NaN in 1 rows"):
+        LinearPotential(backbone).fit(MOLECULES, [*ENERGIES[:-1], np.nan])
+    with pytest.raises(ValueError, match="'source__lr' is a parameter of a source that is fitted"):
+        LinearPotential(backbone).set_params(source__lr=1.0)
+    with pytest.raises(TypeError, match="source must be a fitted estimator over graphs"):
+        LinearPotential(3).fit(MOLECULES, ENERGIES)
