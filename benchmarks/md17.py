@@ -192,7 +192,8 @@ def report(results):
                 seconds = f"{rows['seconds'].median():.0f}"
                 lines.append(f"| {method} | {' | '.join(cells)} | {shown} | {len(known)} | {seconds} |")
         weights = weights_of(table)
-        lines += ["", f"Layer weights, source {source}, {size} frames (embedding, then each block; mean over runs)", ""]
+        if weights:
+            lines += ["", f"Layer weights, source {source}, {size} frames: embedding, each block; mean of runs", ""]
         lines += [f"- {method}: {np.round(values, 2).tolist()}" for method, values in weights.items()]
     return "\n".join(lines)
 
