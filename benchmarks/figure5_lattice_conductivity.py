@@ -50,7 +50,7 @@ SOURCES = {  # what the paper took first; name: (fetch, scale)
 TREES = 30
 DIRECT = "direct {}"
 ALONE = "{}, last layer + forest"
-PAPER = "best source by the paper's rule, forest"
+SINGLE = "best single source, forest (nested)"
 NESTED, GUARDED = "best transferred of the search", "guarded search"
 REGIMES = {"random": "45 random compounds, all others as test", "highest": "45 of the lower nine tenths, highest tenth"}
 
@@ -124,8 +124,8 @@ def run_draw(X, y, descriptors, train, test, sources, args, seed):
         kept[ALONE.format(name)] = heads(seed)["forest"].fit(features[train], y[train]).predict(features[test])
     settings = {"scoring": "neg_mean_absolute_error", "cache": args.cache / "layers"}
     head = heads(seed)["forest"]
-    paper = SourceSearchCV(head, sources, layers=[1], baseline=False, cv=5, **settings).fit(X[train], y[train])
-    kept[PAPER] = paper.predict(X[test])
+    single = SourceSearchCV(head, sources, layers=[1], baseline=False, cv=5, **settings).fit(X[train], y[train])
+    kept[SINGLE] = single.predict(X[test])
     bundles = {"the paper's three": {name: sources[name] for name in list(sources)[:3]}, "all six": sources}
     folds = RepeatedKFold(n_splits=5, n_repeats=2, random_state=seed)
     compete = {name: heads(seed)[name] for name in ("ridge", "mean of the three")}
@@ -143,7 +143,7 @@ def run_draw(X, y, descriptors, train, test, sources, args, seed):
     scores = {name: score(y[train], y[test], predicted) for name, predicted in kept.items()}
     return {
         "scores": scores,
-        "inner_mae": {PAPER: -float(paper.best_score_), GUARDED: -float(guarded.best_score_)},
+        "inner_mae": {SINGLE: -float(single.best_score_), GUARDED: -float(guarded.best_score_)},
         "direct": guarded.best_source_ is None,
         "transferred": {name: str(value) for name, value in best.items()},
     }, {name: kept[name] for name in (DIRECT.format("forest"), GUARDED)}
@@ -225,8 +225,13 @@ def to_markdown(lines, cards, n_rows, args):
                 f"{values['beyond'].mean():.2f} |"
             )
         inner = ", ".join(
-            f"{name} {np.mean([line['inner_mae'][name] for line in rows]):.3f}" for name in (PAPER, GUARDED)
+            f"{name} {np.mean([line['inner_mae'][name] for line in rows]):.3f}" for name in (SINGLE, GUARDED)
         )
+        alone = {
+            name: np.mean([line["scores"][name]["mae"] for line in rows]) for name in rows[0]["scores"] if "+" in name
+        }
+        best = min(alone, key=alone.get)
+        out += ["", f"Best single source if chosen on the test rows, as in the paper (optimistic): {best}."]
         picked = [f"{line['transferred']['source']} + {line['transferred']['head']}" for line in rows]
         direct = sum(line["direct"] for line in rows)
         out += ["", f"Inner MAE of the winners (optimistic, what the paper reports): {inner}."]

@@ -289,7 +289,7 @@ def plot(path, X, formulas, read, args):
     for start, end, name, size in zip(ends[:-1], ends[1:], kinds, (5, 5, 5, 16), strict=True):
         ax.scatter(*shown[start:end].T, s=size, lw=0, label=f"{name}, {end - start}", rasterized=True)
     ax.set(xticks=[], yticks=[], title="Composition descriptors, t-SNE")
-    ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, 0), ncols=4, frameon=False, columnspacing=1)
+    ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, 0), ncols=2, frameon=False)
     figure.savefig(path, dpi=110)
 
 

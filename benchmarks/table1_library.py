@@ -129,11 +129,11 @@ def run(args):
         return CompositionDescriptors(cache=cache), StandardScaler()
 
     for name, load in INORGANIC.items():
-        if name not in done:
+        if name in args.properties and name not in done:
             X, y, unit = inorganic_rows(load)
             train(library, name, "inorganic", *draw(X, y, args.max_rows, args.seed), unit, compositions, args)
     for name, table in SOURCES.items():
-        if name not in done:
+        if name in args.properties and name not in done:
             X, y, unit = table.rows()
             X, y = draw(X, y, args.max_rows, args.seed, readable)
             train(library, name, table.material, X, y, unit, fingerprints, args)
@@ -174,6 +174,10 @@ def to_markdown(library, args, seconds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    every = [*INORGANIC, *SOURCES]
+    parser.add_argument(
+        "--properties", nargs="*", default=every, metavar="NAME", help="all by default; none: table only"
+    )
     parser.add_argument("--max-rows", type=int, default=1000, help="rows of each property, at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--library", type=Path, required=True, help="folder of the library")
