@@ -66,7 +66,7 @@ def parser(doc, output):
     options.add_argument("--networks", type=int, default=1, help="networks for each source property")
     options.add_argument("--tables", type=int, default=54, help=f"source properties, the first of {len(SOURCES)}")
     options.add_argument("--repeats", type=int, default=3, help="repetitions of the folds, or draws / 5")
-    options.add_argument("--alone", type=int, default=5, help="folds or draws of each source alone and the searches")
+    options.add_argument("--alone", type=int, default=3, help="folds or draws of each source alone and the searches")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--n-jobs", type=int, default=1, help="processes")
     options.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / output)
