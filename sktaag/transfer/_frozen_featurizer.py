@@ -14,10 +14,12 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from sktaag.cache import RowCache, cache_folder, content_key, decode_rows, encode_rows
 from sktaag.structures import InvalidRowsError, as_column, handle_invalid
 from sktaag.transfer._chain import Chain
+from sktaag.transfer._drawing import draw_beside, drawn_sources
+from sktaag.transfer._frozen_source import FrozenSourceMixin
 from sktaag.transfer._named_sources import named_paths, parts_of
 
 
-class FrozenFeaturizer(TransformerMixin, BaseEstimator):
+class FrozenFeaturizer(FrozenSourceMixin, TransformerMixin, BaseEstimator):
     """Hidden layers of a fitted source network as features.
 
     The recipe of XenonPy.MDL [1]_: a network is trained where data are plenty, and its last hidden layers describe
@@ -188,6 +190,9 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
         sources = {name: chain.key for name, chain in self._chains.items()}
         return f"{type(self).__name__}-{joblib.hash((sources, self._picked, self.activation))}"
 
+    def _sk_visual_block_(self):
+        return draw_beside(drawn_sources(self.source))
+
     def _for_file(self):
         """Return what is kept in a file, which holds no DataFrame: sources of a library by name and path."""
         if not isinstance(self.source, pd.DataFrame):
@@ -254,43 +259,6 @@ class FrozenFeaturizer(TransformerMixin, BaseEstimator):
         invalid = [(i, X[i], failed[keys[i]]) for i, row in enumerate(rows) if row is None]
         layers[[i for i, _, _ in invalid]] = np.nan
         return layers, invalid
-
-    def __sklearn_clone__(self):
-        other = type(self)(**self.get_params())
-        if hasattr(self, "_sklearn_output_config"):  # what set_output keeps, as in sklearn.base.clone
-            other._sklearn_output_config = self._sklearn_output_config.copy()
-        return other
-
-    def get_params(self, deep=True):
-        """Return the parameters; those inside of the frozen source are not among them.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Ignored.
-
-        Returns
-        -------
-        params : dict
-        """
-        return super().get_params(deep=False)
-
-    def set_params(self, **params):
-        """Set parameters; those inside of the frozen source stay.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self : FrozenFeaturizer
-        """
-        for name in params:
-            if name.startswith("source__"):
-                raise ValueError(f"{name!r} is a parameter of a source that is fitted. Fit another source instead.")
-        return super().set_params(**params)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
