@@ -87,7 +87,8 @@ def check_global_state(estimator, X, y):
 def check_model_selection(estimator, X, y):
     scores = cross_val_score(clone(estimator), X, y, cv=2, error_score="raise")
     assert np.isfinite(scores).all()
-    search = GridSearchCV(clone(estimator), {"lr": [1e-3, 3e-3]}, cv=2, error_score="raise").fit(X, y)
+    grid = {"lr": [1e-3, 3e-3]} if "lr" in estimator.get_params() else {"use_forces": [True, False]}
+    search = GridSearchCV(clone(estimator), grid, cv=2, error_score="raise").fit(X, y)
     best = clone(estimator).set_params(**search.best_params_).fit(X, y)
     assert_same(best.predict(X), search.predict(X))
 
