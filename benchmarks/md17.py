@@ -12,7 +12,6 @@ import json
 import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import cache
 from itertools import product, repeat
 from pathlib import Path
 
@@ -20,21 +19,16 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import torch
+from _md17 import CUTOFF, IN_DOMAIN, MOLECULES, N_TEST, SHAPE, draw, frames, interval, train_source
 from _timing import machine
 from matplotlib import pyplot as plt
-from scipy.stats import t as student_t
 
-from sktaag.datasets import fetch_oc20_frames, fetch_rmd17
-from sktaag.graphs import AtomGraphs
-from sktaag.sources import GNNRegressor, load_source, save_source
+from sktaag.sources import GNNRegressor, load_source
 from sktaag.transfer import TAAGRegressor
 
 matplotlib.use("agg")
 matplotlib.rcParams["svg.hashsalt"] = "sktaag"  # the same figures, the same file
 
-MOLECULES = ("toluene", "ethanol", "aspirin", "malonaldehyde", "benzene", "naphthalene", "salicylic_acid")
-IN_DOMAIN = ("toluene", "aspirin")  # the others train the source
-CUTOFF, SHAPE = 5.0, {"module__n_layers": 4, "module__n_features": 64, "module__n_filters": 64}
 METHODS = {  # attention, freeze, further parameters
     "scratch": {"attention": "last", "freeze": "scratch"},
     "fine-tuned, all": {"attention": "last", "freeze": "none"},
@@ -48,44 +42,8 @@ METHODS = {  # attention, freeze, further parameters
     "mix, all trained": {"attention": "mix", "freeze": "none"},
     "TAAG, all trained, a fresh block": {"attention": "taag", "freeze": "none", "n_fresh_blocks": 1},
 }
-N_TEST = 500
 SETTINGS = {"lr": 2e-3, "force_weight": 100.0}  # of --choose
 CHOICES = [{"lr": lr, "force_weight": weight} for lr in (5e-4, 1e-3, 2e-3, 5e-3) for weight in (10.0, 100.0)]
-
-
-@cache
-def frames(molecule, subset, n=None):
-    """Graphs, energies in eV and forces in eV/Å of a molecule."""
-    data = fetch_rmd17(molecule, subset)
-    graphs = AtomGraphs(CUTOFF).fit(data.data).transform(data.data[:n])
-    return graphs, np.asarray(data.target[:n]), list(data.forces[:n])
-
-
-def train_source(kind, folder, device, epochs):
-    """Train the source network once and keep it."""
-    path = folder / f"{kind}.source"
-    if path.exists():
-        return path
-    if kind == "oc20":
-        data = fetch_oc20_frames()
-        graphs, energies, forces = AtomGraphs(CUTOFF).fit(data.data).transform(data.data), data.target, data.forces
-    else:
-        parts = [frames(molecule, "train") for molecule in MOLECULES if molecule not in IN_DOMAIN]
-        graphs = np.concatenate([graphs for graphs, _, _ in parts])
-        energies = np.concatenate([energies for _, energies, _ in parts])
-        forces = [force for _, _, part in parts for force in part]
-    start = time.perf_counter()
-    model = GNNRegressor(
-        "schnet", **SHAPE, module__cutoff=CUTOFF, max_epochs=epochs, batch_size=16, scheduler="cosine", ema=0.99,
-        device=device, random_state=0,
-    )  # fmt: skip
-    model.fit(graphs, energies, forces=list(forces))
-    seconds = time.perf_counter() - start
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_source(model, path)
-    note = {"source": kind, "frames": len(graphs), "epochs": model.n_iter_, "seconds": seconds}
-    path.with_suffix(".json").write_text(json.dumps(note))
-    return path
 
 
 def make_model(source, method, size, seed, device, epochs, settings):
@@ -124,7 +82,7 @@ def run(task, source, device, epochs):
     torch.set_num_threads(1)
     kind, molecule, size, seed, method = task
     graphs, energies, forces = frames(molecule, "train")
-    rows = np.random.RandomState(seed).permutation(len(graphs))[:size]
+    rows = draw(graphs, size, seed)
     model = make_model(load_source(source), method, size, seed, device, epochs, SETTINGS)
     start = time.perf_counter()
     model.fit(graphs[rows], energies[rows], forces=[forces[row] for row in rows])
@@ -138,14 +96,6 @@ def run(task, source, device, epochs):
         "forces": 1000 * force_error, "energy": 1000 * energy_error, "seconds": seconds, "device": name_of(device),
         "layer_weights": np.round(model.layer_weights_, 4).tolist(),
     }  # fmt: skip
-
-
-def interval(values):
-    """Mean and half width of the 95% interval; values are taken as independent."""
-    values = np.asarray(values, dtype=float)
-    if len(values) < 2:
-        return values.mean(), np.nan
-    return values.mean(), student_t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
 
 
 def cell(values):

@@ -1,0 +1,205 @@
+"""Closed forms on frozen networks: energies and forces of molecules in motion from tens of frames.
+
+Sources: CHGNet as its authors trained it on inorganic crystals, and a small SchNet trained on frames of OC20. Neither
+saw an organic molecule by itself. Targets: energies and forces of the official split 01 of rMD17, on the same frames as
+in md17.py, whose runs from scratch stand beside them. Runs are kept in a file of lines, so that a stopped benchmark
+goes on where it was. No setting was chosen on these molecules.
+"""
+
+import argparse
+import json
+import time
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from _md17 import CUTOFF, MOLECULES, N_TEST, draw, frames, interval, train_source
+from _timing import machine
+from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sktaag.heads import LayerKernelRegressor
+from sktaag.transfer import GNNFeaturizer, LinearPotential
+from sktaag.transfer._graph_source import open_graph_source
+from sktaag.transfer._pooled_jacobians import pooled_jacobians
+
+BLOCKS = (1, 2, 3, 4)  # both networks have four
+ALPHAS = np.logspace(-6, 6, 25)
+METHODS = {
+    "mean energy, no forces": DummyRegressor(),
+    **{f"block {block}, ridge": block for block in BLOCKS},
+    "all blocks, ridge": None,
+    "all blocks, LayerKernelRegressor, linear": LayerKernelRegressor(),
+    "all blocks, LayerKernelRegressor, rbf": LayerKernelRegressor(kernel="rbf"),
+    "LinearPotential, energies": False,
+    "LinearPotential, energies and forces": True,
+}
+SCRATCH = "SchNet from scratch, energies and forces"
+CUTOFFS = {"chgnet": 6.0, "oc20": CUTOFF}
+
+
+def features(source, graphs, cache):
+    """States of all blocks, summed by element."""
+    featurizer = GNNFeaturizer(source, pooling="sum", by_element=True, cache=cache).set_output(transform="pandas")
+    return featurizer.fit_transform(graphs)
+
+
+def run(task, source, cache):
+    """Fit one model and judge it on the official test frames."""
+    kind, molecule, size, seed, method = task
+    graphs, energies, forces = frames(molecule, "train", cutoff=CUTOFFS[kind])
+    test_graphs, test_energies, test_forces = frames(molecule, "test", N_TEST, CUTOFFS[kind])
+    rows = draw(graphs, size, seed)
+    setting, force_error, weights = METHODS[method], None, []
+    if method.startswith("LinearPotential"):
+        model = LinearPotential(source, use_forces=setting, cache=cache, device="cpu")
+        if setting:  # the clock runs for the fit, whether an earlier run left the derivatives or not
+            backbone = open_graph_source(source).backbone.eval().requires_grad_(False)
+            pooled_jacobians(backbone, graphs[rows], torch.device("cpu"), cache)
+        start = time.process_time()
+        model.fit(graphs[rows], energies[rows], forces=[forces[row] for row in rows])
+        seconds = time.process_time() - start
+        predicted = model.predict(test_graphs)
+        found = np.concatenate(model.predict_forces(test_graphs))
+        force_error = float(1000 * np.abs(found - np.concatenate(test_forces)).mean())
+        weights = model.layer_weights_
+    else:
+        X, X_test = (features(source, part, cache) for part in (graphs[rows], test_graphs))
+        model = setting
+        if setting is None or method.endswith("ridge"):
+            prefix = "" if setting is None else f"L(-{BLOCKS[-1] + 1 - setting})"
+            columns = [name for name in X if name.startswith(prefix)]
+            X, X_test = X[columns], X_test[columns]
+            model = make_pipeline(StandardScaler(), RidgeCV(ALPHAS))
+        start = time.process_time()
+        model.fit(X, energies[rows])
+        seconds = time.process_time() - start
+        predicted = model.predict(X_test)
+        weights = getattr(model, "layer_weights_", [])
+        if method.startswith("mean"):
+            force_error = float(1000 * np.abs(np.concatenate(test_forces)).mean())
+    return {
+        "source": kind, "molecule": molecule, "size": size, "seed": seed, "method": method,
+        "energy": float(1000 * np.abs(predicted - test_energies).mean()), "forces": force_error, "seconds": seconds,
+        "layer_weights": np.round(weights, 4).tolist(),
+    }  # fmt: skip
+
+
+def cost(source, molecule, cutoff):
+    """Seconds of a core for the states and for their derivatives, for each frame."""
+    graphs, energies, forces = frames(molecule, "train", 20, cutoff)
+    start = time.process_time()
+    features(source, graphs, None)
+    states = time.process_time() - start
+    start = time.process_time()
+    LinearPotential(source, device="cpu").fit(graphs, energies, forces=forces)
+    return states / len(graphs), (time.process_time() - start) / len(graphs)
+
+
+def cell(values):
+    """Mean and half width of the interval over seeds as text."""
+    values = [value for value in values if value is not None and not np.isnan(value)]
+    if not values:
+        return ""
+    mean, half = interval(values)
+    return f"{mean:.1f}" + ("" if np.isnan(half) else f" ± {half:.1f}")
+
+
+def report(results):
+    """Make the tables as markdown."""
+    lines = []
+    methods = [*METHODS, SCRATCH]
+    for (kind, size), table in results.groupby(["source", "size"]):
+        molecules = [name for name in MOLECULES if name in set(table["molecule"])]
+        heads = [f"{name}, {unit}" for name in molecules for unit in ("meV", "meV/Å")]
+        lines += ["", f"**Source {kind}, {size} frames: MAE of energy and of forces**", ""]
+        lines += [f"| method | {' | '.join(heads)} | s |", "|---" * (len(heads) + 2) + "|"]
+        for method in methods:
+            of_method = table[table["method"] == method]
+            if of_method.empty:
+                continue
+            rows = [of_method[of_method["molecule"] == name] for name in molecules]
+            cells = [cell(part[error].tolist()) for part in rows for error in ("energy", "forces")]
+            lines.append(f"| {method} | {' | '.join(cells)} | {of_method['seconds'].median():.2g} |")
+        learned = table[table["layer_weights"].map(len) > 0]
+        lines += ["", "Weights of the layers (embedding, each block; mean of the seeds)", ""]
+        for (method, molecule), rows in learned.groupby(["method", "molecule"], sort=False):
+            mean = np.mean(list(rows["layer_weights"]), axis=0)
+            lines.append(f"- {method}, {molecule}: {', '.join(f'{value:.2f}' for value in mean)}")
+    return "\n".join(lines)
+
+
+def from_scratch(path, results):
+    """Read the runs of md17.py from scratch, on frames that the tables have."""
+    runs = [json.loads(line) for line in path.read_text().splitlines()]
+    there = {(row["molecule"], row["size"], row["seed"]) for row in results}
+    kinds = sorted({row["source"] for row in results})
+    return [
+        row | {"source": kind, "method": SCRATCH, "layer_weights": []}
+        for row, kind in product(runs, kinds)
+        if row["method"] == "scratch" and (row["molecule"], row["size"], row["seed"]) in there
+    ]
+
+
+def main():
+    """Run what is missing, print the tables of all that is there."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--sources", nargs="+", default=["chgnet", "oc20"], choices=["chgnet", "oc20"])
+    parser.add_argument("--molecules", nargs="+", default=["toluene", "ethanol"], choices=MOLECULES)
+    parser.add_argument("--sizes", nargs="+", type=int, default=[50, 200])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--source-epochs", type=int, default=30, help="of the SchNet on OC20")
+    parser.add_argument("--minutes", type=float, default=np.inf, help="start no run after this time")
+    parser.add_argument("--folder", type=Path, default=Path("closed_form"), help="for source, states and runs")
+    parser.add_argument("--scratch", type=Path, help="runs.jsonl of md17.py, for its runs from scratch")
+    parser.add_argument("--output", type=Path, help="markdown file for the tables")
+    args = parser.parse_args()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    end = time.monotonic() + 60 * args.minutes
+
+    sources = {}
+    for kind in args.sources:
+        is_trained = kind != "chgnet"
+        sources[kind] = train_source(kind, args.folder, "auto", args.source_epochs) if is_trained else kind
+    kept = args.folder / "runs.jsonl"
+    done = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    key = ("source", "molecule", "size", "seed", "method")
+    known = {tuple(row[name] for name in key) for row in done}
+    with open(kept, "a") as file:
+        for size, kind, molecule, seed, method in product(
+            args.sizes, args.sources, args.molecules, args.seeds, args.methods
+        ):
+            task = (kind, molecule, size, seed, method)
+            if task in known or time.monotonic() > end:
+                continue
+            done.append(run(task, sources[kind], args.folder / "cache"))
+            file.write(json.dumps(done[-1]) + "\n")
+            file.flush()
+            print({name: done[-1][name] for name in (*key, "energy", "forces", "seconds")}, flush=True)
+
+    head = [
+        machine("torch", "torch-geometric", "chgnet", "sktaag"),
+        f"{N_TEST} official test frames; mean ± 95% interval over {len(args.seeds)} draws of frames; s: seconds of one "
+        "core for the fit, once states and derivatives are there",
+    ]
+    for kind, molecule in product(args.sources, args.molecules):
+        states, derivatives = cost(sources[kind], molecule, CUTOFFS[kind])
+        head.append(
+            f"Source {kind}, {molecule}: {1000 * states:.0f} ms of a core for the states of a frame, "
+            f"{1000 * derivatives:.0f} ms for a fit to energies and forces from nothing, for each frame"
+        )
+    rows = done + (from_scratch(args.scratch, done) if args.scratch else [])
+    text = "\n\n".join(head) + "\n" + report(pd.DataFrame(rows))
+    print(text)
+    if args.output:
+        args.output.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
