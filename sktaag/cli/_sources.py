@@ -67,12 +67,10 @@ def offline_sources(names, X, folder, seed):
             print(f"Training a network on {new.sum():,} {name} ...", file=sys.stderr, flush=True)
             start = time.perf_counter()
             save_source(source.fit(seen[name], values), path)
-            print(
-                f"  {time.perf_counter() - start:.0f} s, R2 {source[-1].validation_score_:.2f} on its validation rows; "
-                f"kept as {path}",
-                file=sys.stderr,
-                flush=True,
-            )
+            score = source[-1].validation_score_
+            told = "" if score is None else f", R2 {score:.2f} on its validation rows"
+            took = f"  {time.perf_counter() - start:.0f} s{told}; kept as {path}"
+            print(took, file=sys.stderr, flush=True)
         sources[name] = load_source(path)
     return sources, seen
 

@@ -193,7 +193,7 @@ def _targets(found):
 
 
 def _guard(found):
-    return found._guard() or (
+    return found._guard().removeprefix("Leak guard: ") or (
         "Nobody said which structures the sources were trained on (source_X of compare), so it is not known whether "
         "test rows are new to the models."
     )

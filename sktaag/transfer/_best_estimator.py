@@ -11,6 +11,8 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sktaag.transfer._drawing import draw_beside, drawn_sources
+
 
 def _can(method):
     """Whether the best estimator, or a head before there is one, has a method."""
@@ -131,6 +133,12 @@ class BestEstimatorMixin:
         if not hasattr(self, "best_estimator_"):
             raise AttributeError(f"{type(self).__name__} has no n_features_in_ before it is fitted.")
         return self.best_estimator_.n_features_in_
+
+    def _sk_visual_block_(self):
+        if hasattr(self, "best_estimator_"):
+            return draw_beside({f"best_estimator_: {self.best_strategy_}": self.best_estimator_})
+        heads = self.head if isinstance(self.head, dict) else {"head": self.head}
+        return draw_beside(heads | drawn_sources(self.sources))
 
     def _for_file(self):
         """Return what is kept in a file: the winner and all results, without the sources to choose from."""
