@@ -130,12 +130,17 @@ def table(results, models, *, reference="direct forest", unit="", digits=3):
         f"| model | mean absolute error{f', {unit}' if unit else ''} | R2 | relative to the {reference} | verdict |",
         "|---|---|---|---|---|",
     ]
+    n_folds, fewer = results["fold"].nunique(), 0
     for name, shown in models.items():
         own = results[results["model"] == name]
         mean, low, high = ratio(results, name, reference)
         verdict = "" if name == reference else verdict_of(low, high)
         interval = "1" if name == reference else f"{mean:.2f} ({low:.2f} to {high:.2f})"
+        if len(own) < n_folds:
+            fewer, shown = len(own), f"{shown} \\*"
         lines.append(f"| {shown} | {own['mae'].mean():.{digits}g} | {own['r2'].mean():.2f} | {interval} | {verdict} |")
+    if fewer:
+        lines += ["", f"\\* on the first {fewer} of {n_folds}, and relative to the {reference} on the same ones."]
     return "\n".join(lines)
 
 

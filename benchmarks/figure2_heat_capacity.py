@@ -10,9 +10,8 @@ capacities show what the error of a source says about the error of its transfer.
 import time
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
-from _transfer_protocol import draws, evaluate, repeated_folds, write
+from _transfer_protocol import draws, evaluate, ratio, repeated_folds, write
 from _transfer_study import TARGETS, mean_of, parser, report, settings, single_table, study, train
 from _transfer_tasks import SOURCES, descriptor, load_task, training_rows
 from scipy.stats import spearmanr
@@ -90,8 +89,8 @@ def shotgun_table(frame, direct):
 def plots(task, frame, direct, sources, args):
     """Draw the scatter of errors and the heat map of layers."""
     display = SourceMapDisplay.from_frame(frame.assign(direct_error=direct))
-    display.ax_.set_ylabel(f"mean absolute error on the target, {task.unit}")
-    display.ax_.set_xlabel("error of the network on its source, in standard deviations")
+    display.ax_.set_ylabel(f"error on the target, {task.unit}", fontsize="small")
+    display.ax_.set_xlabel("error of the network on its source, in standard deviations", fontsize="small")
     display.figure_.savefig(args.output.with_name("figure2_scatter.png"), dpi=110, bbox_inches="tight")
     plt.close(display.figure_)
     featurizer = FrozenFeaturizer(sources["heat capacity, RadonPy"][0], "all").fit(task.X)
@@ -118,10 +117,10 @@ def main():
     few = study("heat capacity, 58", task, sources, small, args, singles=False, searches=False)
     grouped = study("heat capacity, families", task, sources, by_family, args, singles=False, searches=False)
     frame = shotgun(task, args, splits[:5])
-    direct = float(np.mean(everything.loc[(everything["model"] == "direct forest"), "mae"]))
+    direct = mean_of(everything[everything["fold"] < 5], "direct forest")  # the folds of the shotgun
     plots(task, frame, direct, sources, args)
 
-    qm9 = mean_of(everything, "heat capacity, QM9") / direct if "heat capacity, QM9" in cards else np.nan
+    qm9, low, high = ratio(everything, "heat capacity, QM9", "direct forest")
     write(
         args.output,
         f"""{settings(args, sources, start)}
@@ -143,7 +142,8 @@ capacities differ by 158 J/(kg K) on average over 45 polymers: nobody can be muc
 
 {single_table(everything, cards, 20)}
 
-The paper's source, the heat capacity of QM9's molecules: {qm9:.2f} of the direct forest's error.
+The paper's source, the heat capacity of QM9's molecules: {qm9:.2f} ({low:.2f} to {high:.2f}) of the direct forest's
+error.
 
 **{args.shotgun} random pyramids** on five heat capacities, at most 2,000 rows each, five folds.
 
