@@ -194,14 +194,14 @@ class LinearPotential(FrozenSourceMixin, GraphInputMixin, ConservativeMixin, Reg
         check_is_fitted(self)
         graphs = self._to_graphs(X, self.backbone_)
         there, numbers = self._there(graphs)
-        y, pooled = np.full(len(graphs), np.nan), np.zeros((len(graphs), self._spreads.size))
+        y, pooled = np.full(len(graphs), np.nan), np.zeros((len(graphs), self._means.size))
         for indices, (energies, sums, _) in self._run(graphs, forces=False):
             y[indices] = energies.cpu().numpy()
             pooled[indices] = sums.flatten(1).cpu().numpy()
         y[there] += self._scaler.baseline(numbers)[:, 0] + self._counts(numbers) @ self._reference_shift
         if not return_std:
             return y
-        rows = np.column_stack([self._counts(numbers), pooled[there] / self._spreads.ravel()])[:, self._active]
+        rows = np.column_stack([self._counts(numbers), pooled[there]])[:, self._active]
         std = np.full(len(graphs), np.nan)
         variance = rows**2 @ self._prior - np.square(rows @ self._root.T).sum(axis=1)
         std[there] = np.sqrt(variance.clip(0) + self.noise_**2)
@@ -247,7 +247,7 @@ class LinearPotential(FrozenSourceMixin, GraphInputMixin, ConservativeMixin, Reg
     # ---------------------------------------------------------------- rows of the least squares
 
     def _energy_rows(self, backbone, graphs, numbers, rest, device):
-        """Rows of the energies; finds means and spreads of the states on the way."""
+        """Rows of the energies; finds the means of the states on the way, and which of them vary."""
         tokens = graph_tokens(backbone, graphs, device, self.cache)
         whole, of_element = (
             np.concatenate(tokens).astype(float),
@@ -255,9 +255,7 @@ class LinearPotential(FrozenSourceMixin, GraphInputMixin, ConservativeMixin, Reg
         )
         parts = [whole[of_element == e] for e in range(len(self.elements_))]
         self._means = np.array([part.mean(axis=0) for part in parts])  # (elements, depths, channels)
-        spreads = np.array([part.std(axis=0) for part in parts])
-        varies = spreads > _CONSTANT * np.abs(self._means)
-        self._spreads = np.where(varies, spreads, 1.0)
+        varies = np.array([part.std(axis=0) for part in parts]) > _CONSTANT * np.abs(self._means)
         n_references = len(self.elements_)
         self._active = np.r_[np.ones(n_references, bool), varies.ravel()]
         depths = np.broadcast_to(np.arange(1, whole.shape[1] + 1)[:, None], varies.shape).ravel()
@@ -265,7 +263,7 @@ class LinearPotential(FrozenSourceMixin, GraphInputMixin, ConservativeMixin, Reg
             np.r_[np.zeros(n_references, int), depths][self._active], return_inverse=True
         )
 
-        whole = (whole - self._means[of_element]) / self._spreads[of_element]
+        whole -= self._means[of_element]
         pooled = np.zeros((len(graphs), *varies.shape))
         np.add.at(pooled, (np.repeat(np.arange(len(graphs)), [len(z) for z in numbers]), of_element), whole)
         design = np.column_stack([self._counts(numbers), pooled.reshape(len(graphs), -1)])[:, self._active]
@@ -282,10 +280,9 @@ class LinearPotential(FrozenSourceMixin, GraphInputMixin, ConservativeMixin, Reg
             ):
                 force = force.ravel()
                 known = ~np.isnan(force)
-                design = np.zeros((len(force), *self._spreads.shape))
-                design[:, np.searchsorted(self.elements_, np.unique(graph.z.numpy()))] = jacobian
-                design = (-design / self._spreads).reshape(len(force), -1)
-                design = np.column_stack([np.zeros((len(force), len(self.elements_))), design])
+                design = np.zeros((len(force), *self._means.shape))
+                design[:, np.searchsorted(self.elements_, np.unique(graph.z.numpy()))] = -jacobian
+                design = np.column_stack([np.zeros((len(force), len(self.elements_))), design.reshape(len(force), -1)])
                 rows.add(design[known][:, self._active], force[known])
         return rows
 
@@ -294,8 +291,8 @@ class LinearPotential(FrozenSourceMixin, GraphInputMixin, ConservativeMixin, Reg
         weights[self._active] = found.weights
         n_references = len(self.elements_)
         self._reference_shift = weights[:n_references]
-        self.coef_ = weights[n_references:].reshape(self._spreads.shape) / self._spreads
-        shares = np.zeros(self._spreads.shape[1] + 1)
+        self.coef_ = weights[n_references:].reshape(self._means.shape)
+        shares = np.zeros(self._means.shape[1] + 1)
         shares[self._depths] = found.explained
         self.layer_weights_ = shares[1:] / (shares[1:].sum() or 1.0)
         self.noise_ = float(found.noises[0])

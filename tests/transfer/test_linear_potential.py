@@ -98,13 +98,13 @@ def test_closed_form_is_the_least_squares_of_the_whole_design_matrix(backbone, w
     assert model.elements_.tolist() == elements
     sums = pooled(backbone, made, elements)
     counts = np.array([[(atoms.numbers == z).sum() for z in elements] for atoms in made])
-    centred = (sums - counts[..., None, None] * model._means) / model._spreads
+    centred = sums - counts[..., None, None] * model._means
     design = np.column_stack([counts, centred.reshape(len(made), -1)])[:, model._active]
     baseline = counts @ model._scaler.reference_energies_[elements, 0]
     rows, targets = [design / model.noise_], [(energies - baseline) / model.noise_]
     if with_forces:
         for atoms, force in zip(made, forces, strict=True):
-            slopes = derivatives(lambda a: pooled(backbone, a, elements) / model._spreads, atoms)
+            slopes = derivatives(lambda a: pooled(backbone, a, elements), atoms)
             slopes = np.column_stack([np.zeros((len(slopes), 2)), slopes.reshape(len(slopes), -1)])[:, model._active]
             known = ~np.isnan(force.ravel())
             rows.append(-slopes[known] / model.force_noise_)
