@@ -1,6 +1,7 @@
 """Whole fitted models in files: everything that predicts today predicts the same from its file."""
 
 import json
+import re
 import zipfile
 
 import numpy as np
@@ -30,7 +31,14 @@ from sktaag.descriptors import Fingerprints
 from sktaag.heads import NeuralRegressor
 from sktaag.io import load_model, save_model
 from sktaag.sources import GNNRegressor, ModelLibrary, PyramidEnsemble, PyramidRegressor, load_source, save_source
-from sktaag.transfer import FineTunedRegressor, FrozenFeaturizer, SourceSearchCV, TAAGFeaturizer, TAAGRegressor
+from sktaag.transfer import (
+    FineTunedRegressor,
+    FrozenFeaturizer,
+    GNNFeaturizer,
+    SourceSearchCV,
+    TAAGFeaturizer,
+    TAAGRegressor,
+)
 
 SMILES = ["C" * n + end for n in range(1, 7) for end in ("", "O", "N", "(=O)O")]
 y = np.array([10.0 * s.count("C") + 50 * s.count("O") + 30 * s.count("N") for s in SMILES])
@@ -79,6 +87,7 @@ GRAPH_MODELS = {
     "fine-tuned": lambda: FineTunedRegressor(GRAPH_SOURCE, strategy="freeze", **graph),
     "taag in a vote": lambda: VotingRegressor([("taag", TAAGRegressor(GRAPH_SOURCE, **graph)), ("gnn", GRAPH_SOURCE)]),
     "taag features": lambda: make_pipeline(TAAGFeaturizer(GRAPH_SOURCE, cv=None, **graph), Ridge()),
+    "frozen states": lambda: make_pipeline(GNNFeaturizer(GRAPH_SOURCE), Ridge()),
     "scaled taag": lambda: TransformedTargetRegressor(
         TAAGRegressor(GRAPH_SOURCE, target="intensive", **graph), transformer=StandardScaler()
     ),
@@ -110,6 +119,19 @@ def test_classifier(tmp_path):
     model = frozen(head=RandomForestClassifier(5, random_state=0)).fit(SMILES, labels)
     save_model(model, tmp_path / "a.sktaag")
     assert_array_equal(load_model(tmp_path / "a.sktaag").predict_proba(SMILES), model.predict_proba(SMILES))
+
+
+def test_prediction_intervals(tmp_path):
+    mapie = pytest.importorskip("mapie.regression")
+    X = np.array(SMILES, dtype=object)
+    model = mapie.CrossConformalRegressor(frozen(), confidence_level=0.8, cv=3, random_state=0)
+    model.fit_conformalize(X, y)
+    save_model(model, tmp_path / "a.sktaag")
+    with pytest.raises(ValueError, match="holds mapie") as caught:
+        load_model(tmp_path / "a.sktaag")
+    trusted = re.findall(r"'(mapie\.[^']+)'", str(caught.value))
+    again = load_model(tmp_path / "a.sktaag", trusted=trusted)
+    assert_array_equal(again.predict_interval(X)[1], model.predict_interval(X)[1])
 
 
 def test_each_network_is_in_the_file_once(tmp_path):

@@ -31,6 +31,7 @@ _HARMLESS = (
     "sklearn.utils._bunch.Bunch",
 )
 _NETWORK = "restore_net"  # what has it holds networks, and gives them up
+_NETS = ("net_", "backbone_")  # where it keeps them
 _OF_A_MACHINE = ("cache", "memory")  # parameters that mean nothing elsewhere
 _LEAVES = (str, bytes, int, float, type, ModuleType, torch.nn.Module, torch.Tensor, type(None))
 _LIBRARIES = ("numpy", "rdkit", "scikit-learn", "sktaag", "torch")
@@ -63,9 +64,9 @@ def take_apart(model):
         bare = copy(estimator)
         if hasattr(bare, "source"):  # what it was fitted from is not needed any more
             bare.source = None
-        fitted = vars(bare).pop("net_", None) is not None  # a VotingRegressor, for one, keeps unfitted ones as well
+        nets = [vars(bare).pop(name) for name in _NETS if name in vars(bare)]
         bare = _walk(bare, name, without_net, inside=True)
-        if fitted:
+        if nets:  # a VotingRegressor, for one, keeps estimators that are not fitted as well
             params, tensors = estimator.net_state()
             networks[name] = bare, params, {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
         return bare
