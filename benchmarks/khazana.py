@@ -164,21 +164,24 @@ def run_set(target, args, memory, log):
     write = memory.cache(joined)
     polymers = np.unique(np.concatenate([write(np.asarray(fetch_khazana(name).data, dtype=object)) for name in group]))
     Z, cards = predicted_properties(target, polymers, set(polymers), args, memory)
-    smiles = write(X)
+    log.cards[target] = cards
     large = target == "Egc"
+    splits = [
+        (repeat, fold, train, test)
+        for repeat in range(1 if large else args.repeats)
+        for fold, (train, test) in enumerate(KFold(5, shuffle=True, random_state=args.seed + repeat).split(X))
+        if (target, repeat, fold) not in log.done
+    ]
+    if not splits:
+        return
+    smiles = write(X)
     models = make_models(X, smiles, Z[np.searchsorted(polymers, smiles)], args.seed, 300 if large else 500)
     if large:
         del models[RIDGE], models[FOREST]
-    repeats = 1 if large else args.repeats
-    for repeat in range(repeats):
-        folds = KFold(5, shuffle=True, random_state=args.seed + repeat).split(X)
-        for fold, (train, test) in enumerate(folds):
-            if (target, repeat, fold) in log.done:
-                continue
-            start = time.perf_counter()
-            found = run_fold(models, y, train, test, args.seed, [name for name in MODELS if name in models])
-            log.add({"set": target, "repeat": repeat, "fold": fold, "rows": len(X), **found}, start)
-    log.cards[target] = cards
+    for repeat, fold, train, test in splits:
+        start = time.perf_counter()
+        found = run_fold(models, y, train, test, args.seed, [name for name in MODELS if name in models])
+        log.add({"set": target, "repeat": repeat, "fold": fold, "rows": len(X), **found}, start)
 
 
 class Log:

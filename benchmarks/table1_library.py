@@ -118,7 +118,10 @@ def run(args):
     """Train what the library does not have."""
     library = ModelLibrary(args.library)
     found = library.search()
-    done = set(found["property"]) if len(found) else set()
+    kept = found.groupby("property")["name"].agg(set).to_dict() if len(found) else {}
+    done = {
+        name for name, methods in kept.items() if methods == set(LEARNERS)
+    }  # a run may have been stopped in between
     cache = args.library / "rows"
 
     def fingerprints():
@@ -140,12 +143,12 @@ def run(args):
     return library
 
 
-def to_markdown(library, args, seconds):
+def to_markdown(library, args):
     found = library.search()
     names = [name for name in (*INORGANIC, *SOURCES) if name in set(found["property"])]
     out = [
         f"Pearson correlation on a held-out fifth, at most {args.max_rows} rows of each property (a fifth of them held "
-        f"out). {len(names)} properties, {len(found)} models in one `ModelLibrary`.",
+        f"out). {len(names)} properties, {len(names) * len(LEARNERS)} models in one `ModelLibrary`.",
         "",
         f"| property | material | rows | {' | '.join(LEARNERS)} |",
         "|---" * (3 + len(LEARNERS)) + "|",
@@ -166,7 +169,7 @@ def to_markdown(library, args, seconds):
     out.append(f"| best of the four | | | {' | '.join(str(best[method]) for method in LEARNERS)} |")
     out += [
         "",
-        f"Seed {args.seed}, last run {seconds / 60:.0f} minutes, {machine('scikit-learn', 'sktaag', 'torch')}.",
+        f"Seed {args.seed}, {found['wall_time'].sum() / 60:.0f} minutes of training, {machine('scikit-learn', 'sktaag', 'torch')}.",
         "",
     ]
     return "\n".join(out)
@@ -184,9 +187,8 @@ def main():
     parser.add_argument("--output", type=Path, help="Markdown file")
     args = parser.parse_args()
     warnings.filterwarnings("ignore", message="Objective did not converge")
-    start = time.perf_counter()
     library = run(args)
-    text = to_markdown(library, args, time.perf_counter() - start)
+    text = to_markdown(library, args)
     print(text)
     if args.output:
         args.output.write_text(text, encoding="utf-8")
