@@ -70,7 +70,7 @@ def compare(
         Folds, the same for all models. An integer draws that many at random, of classes in their proportions. Repeated
         folds make the intervals narrower.
     scoring : str, callable, list or dict, default=None
-        Metrics, as in `sklearn.model_selection.cross_validate`; the first one decides. A name that begins with "neg_"
+        Metrics, as in `sklearn.model_selection.cross_validate`; the first one decides. A name that begins with ``neg_``
         is shown as the error that it is. None takes mean absolute error and R2; for classifiers ROC AUC (one against
         the rest if there are more than two classes) and balanced accuracy.
     baseline : str or None, default=None
