@@ -169,7 +169,8 @@ def to_markdown(library, args):
     out.append(f"| best of the four | | | {' | '.join(str(best[method]) for method in LEARNERS)} |")
     out += [
         "",
-        f"Seed {args.seed}, {found['wall_time'].sum() / 60:.0f} minutes of training, {machine('scikit-learn', 'sktaag', 'torch')}.",
+        f"Seed {args.seed}, {found['wall_time'].sum() / 60:.0f} minutes of training, "
+        f"{machine('scikit-learn', 'sktaag', 'torch')}.",
         "",
     ]
     return "\n".join(out)
