@@ -9,12 +9,10 @@ thermal conductivity of the liquid: one case where transfer helps, and one where
 """
 
 import argparse
-import base64
 import time
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
@@ -24,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sktaag import datasets
 from sktaag.descriptors import Fingerprints
 from sktaag.heads import NeuralRegressor
+from sktaag.inspection import report
 from sktaag.model_selection import compare
 from sktaag.sources import PyramidRegressor
 from sktaag.structures import canonical_smiles
@@ -76,47 +75,6 @@ def make_models(descriptor, sources, folder, seed):
     }
 
 
-def plot_parity(result, label):
-    """Predicted against measured: the mean of each row's predictions when it was not in the training fold."""
-    predicted = result.predictions.pivot_table(index="row", columns="model", values="y_pred")
-    y = result.y[predicted.index]
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    axes = figure.subplots(1, 2, sharex=True, sharey=True)
-    shown = np.concatenate([y, predicted[DIRECT], predicted[TRANSFERRED]])
-    low, high = shown.min(), shown.max()
-    for ax, name, colour in zip(axes, (DIRECT, TRANSFERRED), ("#D55E00", "#0072B2"), strict=True):
-        ax.plot([low, high], [low, high], color="0.6", linewidth=1, zorder=0)
-        ax.scatter(y, predicted[name], s=18, color=colour, alpha=0.8, edgecolors="white", linewidths=0.4)
-        mae = result.scores.loc[result.scores["model"] == name, "MAE"].mean()
-        ax.set_title(name, fontsize=10)
-        ax.text(0.05, 0.92, f"MAE {mae:.3g}", transform=ax.transAxes, fontsize=9)
-        ax.set_xlabel(f"measured {label}", fontsize=9)
-        ax.tick_params(labelsize=8)
-    axes[0].set_ylabel("predicted, cross-validated", fontsize=9)
-    return figure
-
-
-def write_page(path, sections, minutes):
-    """Write one HTML file that needs no other file."""
-    style = (
-        "body{font-family:sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#222}"
-        "table{border-collapse:collapse;margin:1rem 0}"
-        "th,td{padding:.3rem .8rem;border-bottom:1px solid #ddd;text-align:right}"
-        "th:first-child,tbody th{text-align:left}img{max-width:100%}.verdict{font-weight:bold}"
-    )
-    body = ""
-    for title, sentence, note, table, image in sections:
-        picture = base64.b64encode(image.read_bytes()).decode()
-        body += f"<h2>{title}</h2><p class='verdict'>{sentence}</p><p>{note}</p>{table.to_html(border=0)}"
-        body += f"<img alt='Parity plot of {title}' src='data:image/png;base64,{picture}'>"
-    path.write_text(
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>sktaag quickstart</title><style>{style}</style>"
-        f"<h1>Does transfer help?</h1>{body}"
-        f"<p>Made in {minutes:.1f} minutes by docs/examples/quickstart.py.</p></html>",
-        encoding="utf-8",
-    )
-
-
 def main():
     """Train the sources, judge the models on both targets, write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -136,7 +94,7 @@ def main():
     sources, seen = fit_sources(descriptor, held_out, args.max_epochs, args.seed)
     models = make_models(descriptor, sources, cache, args.seed)
 
-    sections = []
+    results, notes = {}, []
     for name, data in targets.items():
         drawn = np.random.RandomState(args.seed).choice(len(data.data), args.samples, replace=False)
         X, y = data.data[drawn], data.target[drawn]
@@ -161,13 +119,11 @@ def main():
             f"{args.samples} molecules drawn at random from {len(data.data)}, {args.repeats} x 5-fold "
             f"cross-validation, mean and 95% interval, errors in {unit}."
         )
-        image = args.output / f"parity_{name.replace(' ', '_')}.png"
-        plot_parity(result, label).savefig(image, dpi=150)
-        sections.append((name.capitalize(), sentence, note, table, image))
+        results[name.capitalize()] = result
+        notes.append(f"{label}: {note}")
         print(f"\n{label}: {note}\n\n{table.to_string()}\n\n{sentence}", flush=True)
 
-    page = args.output / "quickstart.html"
-    write_page(page, sections, (time.perf_counter() - start) / 60)
+    page = report(results, args.output / "quickstart.html", title="Does transfer help?", notes=notes)
     print(f"\nThe page with tables and plots: {page.resolve()}  ({time.perf_counter() - start:.0f} s)")
 
 

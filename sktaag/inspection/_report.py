@@ -18,7 +18,7 @@ _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:#222;max-width:62rem;margin:0 auto;padding:1rem}
 h1{line-height:1.2}h2{margin-top:2.2rem;border-bottom:1px solid #ddd}figure{margin:0}figcaption{font-size:.9rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{padding:.3rem .8rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}
+th,td{padding:.3rem .55rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}
 th:first-child,tbody th,.facts td{text-align:left}.facts td{white-space:normal;vertical-align:top}
 .facts td+td{overflow-wrap:anywhere}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(18rem,100%),1fr));gap:1rem}
@@ -62,14 +62,14 @@ def report(found, path, *, fitted=None, title=None, notes=()):
 
     Parameters
     ----------
-    found : Comparison or fitted SourceSearchCV
-        What `sktaag.model_selection.compare` returns, or `sktaag.transfer.SourceSearchCV`.
+    found : Comparison, fitted SourceSearchCV, or dict of these
+        What `sktaag.model_selection.compare` returns, or `sktaag.transfer.SourceSearchCV`; several by their headings.
     path : path
         File to write. An existing one is replaced.
     fitted : dict of str to fitted estimator, or None, default=None
         Models whose layer weights are shown, those with ``layer_weights_`` as `sktaag.transfer.TAAGRegressor` has.
     title : str or None, default=None
-        Heading. None: the name of the target.
+        Of the page. None: the name of the target.
     notes : sequence of str, default=()
         What readers must know of the data, one paragraph each.
 
@@ -105,23 +105,26 @@ def report(found, path, *, fitted=None, title=None, notes=()):
     >>> "ridge is better than mean" in page
     True
     """
-    if hasattr(found, "sentences"):
-        name = title or f"{found.target_name or 'Target'}: which model is best?"
-        sections = _comparison_sections(found)
-    elif hasattr(found, "contest_"):
-        name, sections = title or "Which source is best?", _search_sections(found)
-    else:
-        raise TypeError(
-            f"report takes what compare returns, or a fitted SourceSearchCV, got {type(found).__name__}. "
-            "Compare or fit first."
-        )
+    several = isinstance(found, dict) and not hasattr(found, "sentences")
+    parts = [_sections(one, f"{i}-") for i, one in enumerate(found.values())] if several else [_sections(found, "")]
     weights = {name: model.layer_weights_ for name, model in _with_layer_weights(fitted or {})}
     if weights:
-        sections.insert(-1, ("Layer weights", _layer_weights(weights)))
-    if notes:
-        sections.insert(1, ("Notes on the data", "".join(f"<p>{escape(note)}</p>" for note in notes)))
-    body = "".join(f"<section><h2>{escape(heading)}</h2>{content}</section>" for heading, content in sections)
-    drawings = _drawings(found) if hasattr(found, "sentences") else ""
+        parts[-1].insert(-1, ("Layer weights", _layer_weights(weights)))
+    remarks = "".join(f"<p>{escape(note)}</p>" for note in notes)
+    if notes and not several:
+        parts[0].insert(1, ("Notes on the data", remarks))
+    bodies = [
+        "".join(f"<section><h2>{escape(heading)}</h2>{content}</section>" for heading, content in sections)
+        for sections in parts
+    ]
+    if several:
+        name = title or "Which model is best?"
+        headings = [f"<h1>{escape(str(heading))}</h1>" for heading in found]
+        body = remarks + "".join(heading + content for heading, content in zip(headings, bodies, strict=True))
+        drawings = "".join(_drawings(one, f"{i}-") for i, one in enumerate(found.values()))
+    else:
+        name = title or _title(found)
+        body, drawings = bodies[0], _drawings(found, "")
     page = (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
@@ -135,10 +138,28 @@ def report(found, path, *, fitted=None, title=None, notes=()):
     return path
 
 
+def _sections(found, prefix):
+    """Headings and contents; `prefix` tells the rows of several comparisons on a page apart."""
+    if hasattr(found, "sentences"):
+        return _comparison_sections(found, prefix)
+    if hasattr(found, "contest_"):
+        return _search_sections(found)
+    raise TypeError(
+        f"report takes what compare returns, or a fitted SourceSearchCV, got {type(found).__name__}. "
+        "Compare or fit first."
+    )
+
+
+def _title(found):
+    if hasattr(found, "contest_"):
+        return "Which source is best?"
+    return f"{found.target_name or 'Target'}: which model is best?"
+
+
 # ---------------------------------------------------------------- comparison
 
 
-def _comparison_sections(found):
+def _comparison_sections(found, prefix):
     sentences = "".join(
         f"<p{' class=worse' if found.negative_transfer[name] else ''}>{escape(sentence)}</p>"
         for name, sentence in found.sentences.items()
@@ -153,7 +174,7 @@ def _comparison_sections(found):
         ("Table", f"<p>{escape(caption)}</p><div class='wide'>{found.summary().to_html(border=0)}</div>"),
         ("Data", _data(found)),
         ("Leak guard", f"<p>{escape(_guard(found))}</p>"),
-        ("Predicted and measured", _confusion(found) if found.classes is not None else _parity(found)),
+        ("Predicted and measured", _confusion(found) if found.classes is not None else _parity(found, prefix)),
     ]
     if found.learning_curve is not None:
         sections.append(("Learning curve", _learning_curve(found)))
@@ -193,13 +214,16 @@ def _targets(found):
 
 
 def _guard(found):
-    return found._guard().removeprefix("Leak guard: ") or (
-        "Nobody said which structures the sources were trained on (source_X of compare), so it is not known whether "
-        "test rows are new to the models."
-    )
+    guard = found._guard().removeprefix("Leak guard: ")
+    if not guard:
+        return (
+            "Nobody said which structures the sources were trained on (source_X of compare), so it is not known "
+            "whether test rows are new to the models."
+        )
+    return guard[0].upper() + guard[1:]
 
 
-def _parity(found):
+def _parity(found, prefix):
     structures, figures = dict(zip(found.rows.tolist(), found.X, strict=True)) if _is_column(found) else {}, []
     several = "target" in found.predictions
     names = list(_targets(found))
@@ -223,7 +247,7 @@ def _parity(found):
             for row, point in zip(means.index, means.itertuples(), strict=True)
         ]
         colour = colour_of(found.models.index(model))
-        plot.points(means["y_true"], means["y_pred"], colour, titles, means.index)
+        plot.points(means["y_true"], means["y_pred"], colour, titles, [f"{prefix}{row}" for row in means.index])
         error = (means["y_true"] - means["y_pred"]).abs().mean()
         text = f"<b>{escape(heading)}</b>: mean absolute error of these points {error:.3g}{escape(unit)}"
         figures.append(f"<figure>{plot}<figcaption>{text}</figcaption></figure>")
@@ -267,9 +291,14 @@ def _is_column(found):
     return getattr(found.X, "ndim", 0) == 1
 
 
-def _drawings(found):
+def _drawings(found, prefix):
     """Molecules in templates, which a browser does not show."""
-    if not _is_column(found) or len(found.rows) > _DRAWN or found.classes is not None:
+    if (
+        not hasattr(found, "sentences")
+        or not _is_column(found)
+        or len(found.rows) > _DRAWN
+        or found.classes is not None
+    ):
         return ""
     parts = []
     with BlockLogs():
@@ -278,7 +307,7 @@ def _drawings(found):
                 drawing = _draw(to_mol(structure))
             except (InvalidStructureError, RuntimeError):
                 continue  # no molecule, such as a formula
-            parts.append(f"<template id='molecule-{row}'>{drawing}</template>")
+            parts.append(f"<template id='molecule-{prefix}{row}'>{drawing}</template>")
     return "".join(parts)
 
 

@@ -91,7 +91,7 @@ def test_the_page_holds_all_and_closes_its_tags(path, result):
         "Settings, seeds, versions",
     ]
     assert result.sentences[EVIL] in reader.text["p"]
-    assert "no structure is in a source and in X" in reader.text["p"]
+    assert "No structure is in a source and in X" in reader.text["p"]
     assert "boiling <point>: which model is best?" in reader.text["h1"]
     assert "24 values of boiling <point> (K): median 215" in reader.text["figcaption"]
     assert reader.count["template"] == len(SMILES)
@@ -143,6 +143,18 @@ def test_several_targets_of_numbers(tmp_path):
     assert "template" not in reader.count
 
 
+def test_several_comparisons_on_one_page(tmp_path, result):
+    page = report({"first": result, "<second>": result}, tmp_path / "a.html", title="Both", notes=["a note"])
+    reader = Reader(page.read_text())
+    assert reader.text["h1"].splitlines() == ["Both", "first", "<second>"]
+    assert reader.text["h2"].count("Table") == 2
+    assert "a note" in reader.text["p"]
+    points = {value for tag, name, value in reader.attributes if (tag, name) == ("circle", "data-row")}
+    drawings = {value for tag, name, value in reader.attributes if (tag, name) == ("template", "id")}
+    assert drawings == {f"molecule-{point}" for point in points}
+    assert len(drawings) == 2 * len(SMILES)
+
+
 def test_layer_weights(tmp_path, result):
     X = [molecule(name) for name in ("H2O", "CH4", "NH3", "C2H6")]
     tiny = {"module__n_layers": 2, "module__n_features": 8, "max_epochs": 1, "random_state": 0}
@@ -167,7 +179,7 @@ def test_search(tmp_path):
     assert "direct" in reader.text["th"]
 
 
-@pytest.mark.parametrize("found", [Ridge(), SourceSearchCV(Ridge(), []), "a"])
+@pytest.mark.parametrize("found", [Ridge(), SourceSearchCV(Ridge(), []), "a", {"a": Ridge()}])
 def test_other_things_are_refused(tmp_path, found):
     with pytest.raises(TypeError, match="report takes what compare returns, or a fitted SourceSearchCV, got"):
         report(found, tmp_path / "a.html")
