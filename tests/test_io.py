@@ -35,6 +35,7 @@ from sktaag.transfer import (
     FineTunedRegressor,
     FrozenFeaturizer,
     GNNFeaturizer,
+    LinearPotential,
     SourceSearchCV,
     TAAGFeaturizer,
     TAAGRegressor,
@@ -88,6 +89,7 @@ GRAPH_MODELS = {
     "taag in a vote": lambda: VotingRegressor([("taag", TAAGRegressor(GRAPH_SOURCE, **graph)), ("gnn", GRAPH_SOURCE)]),
     "taag features": lambda: make_pipeline(TAAGFeaturizer(GRAPH_SOURCE, cv=None, **graph), Ridge()),
     "frozen states": lambda: make_pipeline(GNNFeaturizer(GRAPH_SOURCE), Ridge()),
+    "linear potential": lambda: LinearPotential(GRAPH_SOURCE),
     "scaled taag": lambda: TransformedTargetRegressor(
         TAAGRegressor(GRAPH_SOURCE, target="intensive", **graph), transformer=StandardScaler()
     ),

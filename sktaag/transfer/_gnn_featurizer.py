@@ -4,23 +4,21 @@ import warnings
 from numbers import Integral
 
 import numpy as np
-import torch
 from ase.data import chemical_symbols
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sktaag.cache import cache_folder
-from sktaag.heads._torch_state import isolated_seed, resolve_device
-from sktaag.nn import make_backbone
+from sktaag.heads._torch_state import resolve_device
 from sktaag.sources._graph_input import GraphInputMixin
-from sktaag.sources._graph_networks import own_tensors
 from sktaag.sources._tokens import graph_tokens
+from sktaag.transfer._frozen_backbone import FrozenBackboneMixin
 from sktaag.transfer._frozen_source import FrozenSourceMixin
 from sktaag.transfer._graph_source import open_graph_source
 from sktaag.transfer._pooling import check_pooling, pool_atoms
 
 
-class GNNFeaturizer(FrozenSourceMixin, GraphInputMixin, TransformerMixin, BaseEstimator):
+class GNNFeaturizer(FrozenSourceMixin, FrozenBackboneMixin, GraphInputMixin, TransformerMixin, BaseEstimator):
     """Frozen features of a graph network: the states of the atoms at chosen depths, pooled to one row a structure.
 
     The source is never fitted again; `fit` learns nothing but the names of the elements, if they are kept apart. What
@@ -181,33 +179,6 @@ class GNNFeaturizer(FrozenSourceMixin, GraphInputMixin, TransformerMixin, BaseEs
             for j in range(1, self.backbone_.n_features + 1)
         ]
         return np.array(names, dtype=object)
-
-    def net_state(self):
-        """Return what rebuilds the backbone: its name and arguments, in JSON's types, and its weights.
-
-        Returns
-        -------
-        params : dict
-        weights : dict of str to torch.Tensor
-        """
-        check_is_fitted(self)
-        return {"backbone": self.backbone_.name, "config": self.backbone_.config}, own_tensors(self.backbone_)
-
-    def restore_net(self, params, weights):
-        """Give a featurizer that lost its backbone a new one, on the CPU.
-
-        Parameters
-        ----------
-        params : dict
-        weights : dict of str to torch.Tensor
-            Both as `net_state` returns them.
-        """
-        with isolated_seed(0, torch.device("cpu")):  # first weights are drawn, to be replaced at once
-            backbone = make_backbone(params["backbone"], **params["config"])
-        if set(weights) != set(own_tensors(backbone)):
-            raise ValueError(f"The weights are not those of the backbone {params['backbone']!r}.")
-        backbone.load_state_dict(weights, strict=False)  # names beyond these are of the same tensors
-        self.backbone_ = backbone.eval().requires_grad_(False)
 
     def _open(self, X):
         check_pooling(self.pooling)

@@ -14,6 +14,7 @@ from sktaag.sources._graph_input import GraphInputMixin
 from sktaag.sources._graph_networks import evaluation_copy
 from sktaag.sources._target_scaler import TargetScaler
 from sktaag.sources._tokens import graph_tokens, run_batches
+from sktaag.transfer._frozen_backbone import FrozenBackboneMixin
 from sktaag.transfer._frozen_source import FrozenSourceMixin
 from sktaag.transfer._graph_source import open_graph_source
 from sktaag.transfer._layer_evidence import Rows, maximise_evidence
@@ -23,7 +24,9 @@ _CHUNK = 64  # structures whose Jacobians are in memory at a time
 _CONSTANT = 1e-6  # of its mean: spread of a state in single precision that does not vary
 
 
-class LinearPotential(FrozenSourceMixin, GraphInputMixin, ConservativeMixin, RegressorMixin, BaseEstimator):
+class LinearPotential(
+    FrozenSourceMixin, FrozenBackboneMixin, GraphInputMixin, ConservativeMixin, RegressorMixin, BaseEstimator
+):
     r"""Energies and forces from tens of structures: linear in the states of a frozen network at all depths.
 
     .. math:: E = \sum_i \Big[ e(z_i) + \sum_t w_{z_i t} \cdot (x_{it} - \bar x_{z_i t}) \Big], \qquad F = -\nabla E

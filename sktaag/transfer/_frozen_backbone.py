@@ -1,0 +1,39 @@
+"""A frozen backbone as a part of a fitted estimator, and in files without pickle."""
+
+import torch
+from sklearn.utils.validation import check_is_fitted
+
+from sktaag.heads._torch_state import isolated_seed
+from sktaag.nn import make_backbone
+from sktaag.sources._graph_networks import own_tensors
+
+
+class FrozenBackboneMixin:
+    """Estimators whose `fit` keeps the backbone of a source, frozen, as `backbone_`."""
+
+    def net_state(self):
+        """Return what rebuilds the backbone: its name and arguments, in JSON's types, and its weights.
+
+        Returns
+        -------
+        params : dict
+        weights : dict of str to torch.Tensor
+        """
+        check_is_fitted(self)
+        return {"backbone": self.backbone_.name, "config": self.backbone_.config}, own_tensors(self.backbone_)
+
+    def restore_net(self, params, weights):
+        """Give an estimator that lost its backbone a new one, on the CPU.
+
+        Parameters
+        ----------
+        params : dict
+        weights : dict of str to torch.Tensor
+            Both as `net_state` returns them.
+        """
+        with isolated_seed(0, torch.device("cpu")):  # first weights are drawn, to be replaced at once
+            backbone = make_backbone(params["backbone"], **params["config"])
+        if set(weights) != set(own_tensors(backbone)):
+            raise ValueError(f"The weights are not those of the backbone {params['backbone']!r}.")
+        backbone.load_state_dict(weights, strict=False)  # names beyond these are of the same tensors
+        self.backbone_ = backbone.eval().requires_grad_(False)
