@@ -48,13 +48,14 @@ def ranks(results, cards):
 def main():
     options = parser(__doc__, "figure3_thermal_conductivity.md")
     options.add_argument("--draws", type=int, default=20, help="draws of the training polymers")
+    options.add_argument("--searches", action="store_true", help="run the nested and the guarded search as well")
     args, start = options.parse_args(), time.perf_counter()
     simulated = load_task("thermal conductivity, RadonPy", args.cache)
     sources, cards = train([simulated], args, [name for name in SOURCES if name not in RADONPY])
     n_draws, parts = args.draws, []
     for n_train in (19, 58):
         splits = draws(len(simulated.X), n_train, n_draws, args.seed)
-        results = study(f"conductivity, RadonPy, {n_train}", simulated, sources, splits, args)
+        results = study(f"conductivity, RadonPy, {n_train}", simulated, sources, splits, args, searches=args.searches)
         parts.append(
             f"""**{n_train} training polymers, {n_draws} draws, {len(simulated.X) - n_train} polymers for the test.**
 
