@@ -62,6 +62,23 @@ class Backbone(nn.Module, ABC):
     --------
     make_backbone : Build one by its name.
     GraphNetwork : A backbone with layer attention and a readout.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> from sktaag.nn import Backbone
+    >>> class Embedding(Backbone):
+    ...     name = "embedding"
+    ...
+    ...     def __init__(self, n_layers=0, n_features=4):
+    ...         super().__init__({"n_layers": n_layers, "n_features": n_features}, n_features=n_features, cutoff=5.0)
+    ...         self.embedding = nn.Embedding(100, n_features)
+    ...
+    ...     def tokens(self, batch):
+    ...         return self.embedding(batch.z)[:, None]
+    >>> Embedding().fresh().n_features
+    4
     """
 
     name: ClassVar[str]
@@ -237,6 +254,10 @@ def backbone_names() -> list[str]:
     """List the names that `make_backbone` knows: those of sktaag and those of installed packages.
 
     Another package adds one by an entry point of the group ``sktaag.backbones``.
+
+    Returns
+    -------
+    names : list of str
 
     Examples
     --------

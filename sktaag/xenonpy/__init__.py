@@ -21,14 +21,14 @@ from sktaag.xenonpy._tensor_converter import TensorConverter
 from sktaag.xenonpy._trainer import Trainer
 from sktaag.xenonpy._validator import Validator
 
-__all__ = [  # noqa: RUF022 (ruff takes MDL for a constant)
+__all__ = [
+    "MDL",
     "ArrayDataset",
     "Checker",
     "Compositions",
     "DescriptorHeatmap",
     "Fingerprints",
     "FrozenFeaturizer",
-    "MDL",
     "ParameterGenerator",
     "Persist",
     "Scaler",

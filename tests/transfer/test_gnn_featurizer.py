@@ -1,6 +1,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from ase.build import bulk, molecule
@@ -84,16 +85,24 @@ def test_rotated_and_repeated_crystals_have_the_same_mean(source):
     assert_allclose(features, features[[0, 0, 0]], rtol=1e-3, atol=1e-5)
 
 
-def test_pipeline_grid_search_and_clone(source):
+def test_pipeline_and_grid_search(source):
     model = make_pipeline(GNNFeaturizer(source, pooling="sum"), Ridge())
-    assert clone(model)[0].source is source
     scores = cross_val_score(model, MOLECULES, ENERGIES, cv=3, error_score="raise")
     assert np.isfinite(scores).all()
     search = GridSearchCV(model, {"gnnfeaturizer__layers": [1, "all"], "gnnfeaturizer__by_element": [False]}, cv=3)
     assert search.fit(MOLECULES, ENERGIES).best_params_["gnnfeaturizer__layers"] in (1, "all")
 
 
-def test_frame_and_pickle(source):
+def test_clone_shares_the_source(source):
+    featurizer = GNNFeaturizer(source, [1, 2], graphs=AtomGraphs(5.0)).set_output(transform="pandas")
+    copy = clone(featurizer)
+    assert copy.source is source
+    assert copy.graphs is not featurizer.graphs
+    assert copy.get_params()["graphs__cutoff"] == 5.0
+    assert copy.fit_transform(MOLECULES).columns[0] == "L(-2)_mean_1"
+
+
+def test_pickle_and_frame(source):
     featurizer = GNNFeaturizer(source).set_output(transform="pandas").fit(MOLECULES)
     frame = pickle.loads(pickle.dumps(featurizer)).transform(MOLECULES)
     assert frame.columns.tolist() == featurizer.get_feature_names_out().tolist()
@@ -171,3 +180,14 @@ def test_invalid_rows_become_nan(source):
 def test_errors(source, params, message):
     with pytest.raises(ValueError, match=message):
         GNNFeaturizer(source, **params).fit(MOLECULES)
+
+
+def test_forms_of_structures_agree(source):
+    graphs = AtomGraphs(TINY["module__cutoff"]).fit(MOLECULES).transform(MOLECULES)
+    column = np.empty(len(MOLECULES), dtype=object)
+    column[:] = MOLECULES
+    featurizer = GNNFeaturizer(source).fit(MOLECULES)
+    expected = featurizer.transform(MOLECULES)
+    for X in (column, pd.Series(column), pd.DataFrame({"atoms": column}), tuple(MOLECULES), graphs):
+        assert_allclose(featurizer.transform(X), expected, rtol=1e-6)
+        assert_allclose(GNNFeaturizer(source).fit_transform(X), expected, rtol=1e-6)
