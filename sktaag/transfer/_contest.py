@@ -31,7 +31,8 @@ class Contest:
     classes : ndarray or None
         Of classifiers.
     n_best : int
-        Number of candidates that "average", "stack" and "concat" take, each of another source.
+        Number of candidates that "average", "stack" and "concat" take: of different sources, or of different heads of
+        the same source if they vote.
     """
 
     def __init__(self, candidates, scores, predicted, *, descriptors, y, splits, classes, n_best):
@@ -65,10 +66,11 @@ class Contest:
             order = [i for i in order if self.candidates[i].is_direct == (strategy == "direct")]
         if strategy in ("direct", "best", "descriptors"):
             return order[:1]
-        of_source = {}
+        different = {}  # other layers of the same source say much the same; another head does not
         for i in order:
-            of_source.setdefault(self.candidates[i].source, i)
-        return list(of_source.values())[: self.n_best]
+            candidate = self.candidates[i]
+            different.setdefault((candidate.source, candidate.head if strategy in VOTES else None), i)
+        return list(different.values())[: self.n_best]
 
     def score(self, strategy, scorer, error_score, run):
         """Judge a strategy.

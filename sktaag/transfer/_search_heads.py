@@ -20,6 +20,9 @@ class HeadsMixin:
             raise ValueError("head is an empty dict; at least one estimator is needed.")
         return heads
 
+    def _baselines(self):
+        return dict(self.baseline) if isinstance(self.baseline, Mapping) else {None: self.baseline}
+
     def _first_head(self):
         return next(iter(self._heads().values()))
 

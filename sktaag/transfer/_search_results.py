@@ -120,7 +120,7 @@ def summarize(candidates, contest, winner, members, *, metric, n_offers, labels)
     for i, strategy in enumerate(contest["strategy"]):
         name = _NAMES[strategy]
         if strategy in ("average", "stack", "concat"):
-            name += f" of {len(members[strategy])} candidates of different sources"
+            name += f" of {len(members[strategy])} candidates"
         else:
             name += _name(candidates[members[strategy][0]], labels)
         text = f"{contest['mean_test_score'][i]:.3g} ± {contest['std_test_score'][i]:.2g}"

@@ -2,7 +2,6 @@
 
 import time
 import warnings
-from collections.abc import Mapping
 from functools import partial
 from math import ceil
 from numbers import Integral, Real
@@ -73,18 +72,19 @@ class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEst
         cross-validation stays honest; `best_score_` becomes a little more optimistic.
     n_screened : int or None, default=None
         How many pairs of source and layers pass a screen that is no integer. None is a twentieth of them, at least ten.
-    baseline : bool or estimator, default=True
+    baseline : bool, estimator or dict of estimators, default=True
         Whether the direct model competes: the descriptors of the first source, fitted afresh, with each head. Or the
-        estimator that does. Ties go to it.
+        estimator that does, from X; or several by name, for descriptors want another preparation than features do.
+        Ties go to them.
     one_standard_error : bool, default=False
         Choose anything over the direct model only if it wins by more than the standard error of the difference of their
         scores over the folds, corrected for overlapping training sets [2]_ and so never small for many repetitions.
     aggregate : {"best", "average", "stack", "concat", "descriptors"} or list of these, default="best"
         What competes with the direct model and the best single source, and is fitted only if it wins. Of the `n_best`
-        best candidates of different sources, "average" takes the mean of the predictions (or probabilities); "stack"
-        a mean with weights, nonnegative and of sum one, that fit their out-of-fold predictions best; "concat" puts
-        their features side by side for the head of the best one. "descriptors" puts the features of the best one next
-        to the descriptors of the first source, for its head.
+        best candidates of different sources or heads, "average" takes the mean of the predictions (or probabilities);
+        "stack" a mean with weights, nonnegative and of sum one, that fit their out-of-fold predictions best. "concat"
+        puts the features of the best ones of different sources side by side, for the head of the best one.
+        "descriptors" puts the features of the best one next to the descriptors of the first source, for its head.
     n_best : int, default=5
         Number of candidates that "average", "stack" and "concat" take; the direct model may be one of those that vote.
     refit : bool, default=True
@@ -126,7 +126,7 @@ class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEst
     best_layers_ : int, list or str
         Its layers; None if the direct model won.
     best_head_ : object
-        Key of the winner's head; None if `head` is not a dict or an explicit `baseline` won.
+        Key of the winner's head, or of the model of `baseline` that won; None if there is only one without a name.
     best_params_ : dict
         Of the winner, in `cv_results_`.
     best_score_ : float
@@ -324,8 +324,9 @@ class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEst
                 raise ValueError(f"{name} must be a positive integer, got {value!r}.")
         if self.error_score != "raise" and not isinstance(self.error_score, Real):
             raise ValueError(f'error_score must be "raise" or a number, got {self.error_score!r}.')
-        if not isinstance(self.baseline, bool) and not hasattr(self.baseline, "fit"):
-            raise ValueError(f"baseline must be True, False or an estimator, got {self.baseline!r}.")
+        models = [] if isinstance(self.baseline, bool) else list(self._baselines().values()) or [None]
+        if not all(hasattr(model, "fit") for model in models):
+            raise ValueError(f"baseline must be True, False, an estimator or a dict of these, got {self.baseline!r}.")
         return entries
 
     def _aggregates(self):
@@ -347,7 +348,7 @@ class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEst
     def _baseline(self, direct, X):
         if isinstance(self.baseline, bool):
             return list(direct) if self.baseline else []
-        return [Candidate(Offer(lambda: X, list), self.baseline)]
+        return [Candidate(Offer(lambda: X, list), model, name) for name, model in self._baselines().items()]
 
     def _offers(self, openers, entries, X, described):
         """Compute the layers of all rows: they do not depend on y, so that slices of them leak nothing into folds."""
@@ -436,7 +437,10 @@ class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEst
         self.contest_ = contest_results(scores, contest.splits)
         aggregates = {strategy: values for strategy, values in scores.items() if strategy in AGGREGATES}
         self.cv_results_ = search_results(
-            contest.candidates, found, aggregates, named_heads=isinstance(self.head, Mapping)
+            contest.candidates,
+            found,
+            aggregates,
+            named_heads=any(candidate.head is not None for candidate in contest.candidates),
         )
         members = {strategy: contest.members(strategy) for strategy in scores}
         self.best_strategy_ = pick_winner(self.contest_, one_standard_error=self.one_standard_error)

@@ -242,6 +242,29 @@ def test_explicit_baseline():
     assert found.cv_results_["param_head"].mask.sum() == 1
 
 
+def test_several_baselines_with_a_preparation_of_their_own():
+    baselines = {"ridge": make_pipeline(StandardScaler(), Ridge()), "mean": DummyRegressor()}
+    found = search(NETWORKS[:1], baseline=baselines, cv=CV).fit(X_numeric, y_numeric)
+    assert found.cv_results_["param_head"].tolist() == ["ridge", "mean", None]
+    assert found.cv_results_["param_source"].mask.tolist() == [True, True, False]
+    for row, model in enumerate(baselines.values()):
+        expected = cross_val_score(model, X_numeric, y_numeric, cv=CV)
+        assert_allclose(fold_scores_of(found, row, 4), expected)
+    constant = search(NETWORKS[:1], head=DummyRegressor(), baseline=baselines, cv=CV).fit(X_numeric, X_numeric[:, 0])
+    assert (constant.best_strategy_, constant.best_head_) == ("direct", "ridge")
+    assert isinstance(constant.best_estimator_[-1], Ridge)
+
+
+def test_heads_of_one_bundle_vote_together():
+    heads = {"ridge": Ridge(), "stiff": Ridge(100.0), "mean": DummyRegressor()}
+    bundle = {"all": NETWORKS[:3]}
+    features = FrozenFeaturizer(NETWORKS[:3])
+    found = search(bundle, head=heads, aggregate="average", n_best=3, baseline=False, cv=CV)
+    found.fit(X_numeric, y_numeric)
+    model = VotingRegressor([(name, make_pipeline(features, head)) for name, head in heads.items()])
+    assert_allclose(fold_scores_of(found, 3, 4), cross_val_score(model, X_numeric, y_numeric, cv=CV), rtol=1e-3)
+
+
 def test_one_standard_error_keeps_the_direct_model():
     slightly = {"baseline": Ridge(), "cv": KFold(5, shuffle=True, random_state=0)}
     y_linear = X_numeric @ np.arange(P) + rng.randn(N)
@@ -597,7 +620,7 @@ def test_average_predicts_with_its_spread():
     assert_allclose(mean, predictions.mean(0), rtol=1e-5, atol=1e-5)
     assert_allclose(spread, predictions.std(0), rtol=1e-4, atol=1e-5)
     assert_allclose(found.predict(X_numeric), mean)
-    assert found.summary_.startswith("The average of 3 candidates of different sources wins: score ")
+    assert found.summary_.startswith("The average of 3 candidates wins: score ")
 
 
 @pytest.mark.parametrize("cv", [CV, RepeatedKFold(n_splits=4, n_repeats=3, random_state=0)])
@@ -1059,7 +1082,8 @@ def test_failing_heads():
         ({"n_draws": 1.5}, "n_draws must be a positive integer, got 1.5"),
         ({"n_best": 0}, "n_best must be a positive integer, got 0"),
         ({"error_score": "nan"}, 'error_score must be "raise" or a number'),
-        ({"baseline": "forest"}, "baseline must be True, False or an estimator, got 'forest'"),
+        ({"baseline": {}}, "baseline must be True, False, an estimator or a dict of these, got {}"),
+        ({"baseline": "forest"}, "baseline must be True, False, an estimator or a dict of these, got 'forest'"),
         ({"activation": "relu"}, 'activation must be "pre" or "post"'),
     ],
 )
