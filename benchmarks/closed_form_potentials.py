@@ -101,12 +101,12 @@ def cost(source, molecule, cutoff):
 
 
 def cell(values):
-    """Mean and half width of the interval over seeds as text."""
+    """Mean and half width of the interval over draws of frames as text."""
     values = [value for value in values if value is not None and not np.isnan(value)]
     if not values:
         return ""
     mean, half = interval(values)
-    return f"{mean:.1f}" + ("" if np.isnan(half) else f" ± {half:.1f}")
+    return f"{mean:.1f} ± {half:.1f}" if len(values) > 2 else f"{mean:.1f} ({len(values)} draws)"
 
 
 def report(results):
@@ -124,7 +124,9 @@ def report(results):
                 continue
             rows = [of_method[of_method["molecule"] == name] for name in molecules]
             cells = [cell(part[error].tolist()) for part in rows for error in ("energy", "forces")]
-            lines.append(f"| {method} | {' | '.join(cells)} | {of_method['seconds'].median():.2g} |")
+            seconds = of_method["seconds"].median()
+            shown = f"{seconds:.0f}" if seconds > 10 else f"{seconds:.2g}"
+            lines.append(f"| {method} | {' | '.join(cells)} | {shown} |")
         learned = table[table["layer_weights"].map(len) > 0]
         lines += ["", "Weights of the layers (embedding, each block; mean of the seeds)", ""]
         for (method, molecule), rows in learned.groupby(["method", "molecule"], sort=False):
@@ -186,7 +188,7 @@ def main():
     head = [
         machine("torch", "torch-geometric", "chgnet", "sktaag"),
         f"{N_TEST} official test frames; mean ± 95% interval over {len(args.seeds)} draws of frames; s: seconds of one "
-        "core for the fit, once states and derivatives are there",
+        "core for the fit, once states and derivatives are there; from scratch: on a GPU",
     ]
     for kind, molecule in product(args.sources, args.molecules):
         states, derivatives = cost(sources[kind], molecule, CUTOFFS[kind])
