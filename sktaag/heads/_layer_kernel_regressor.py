@@ -104,11 +104,13 @@ class LayerKernelRegressor(RegressorMixin, BaseEstimator):
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         labels = self._labels(X.shape[1])
         self._means, spread = X.mean(axis=0), X.std(axis=0)
-        self._spreads = np.where(spread > 1e-12 * np.abs(self._means).clip(1e-300), spread, np.inf)  # constants vanish
+        tiny = np.finfo(np.float32).eps * np.abs(X).max(axis=0)  # rounding of features in single precision
+        self._spreads = np.where(spread > tiny, spread, np.inf)  # constants vanish
         self._rows = self._scale(X)
         self.layers_ = np.array(list(dict.fromkeys(labels)))
         self._columns = [np.flatnonzero(labels == name) for name in self.layers_]
         self._widths = [self._width(self._rows[:, columns]) for columns in self._columns]
+        self._varies = np.array([np.isfinite(self._spreads[columns]).any() for columns in self._columns], dtype=float)
         self._sizes, kernels = np.ones(len(self.layers_)), self._kernels(self._rows)
         self._sizes = np.array([np.trace(kernel) / len(y) or 1.0 for kernel in kernels])
         kernels = kernels / self._sizes[:, None, None]
@@ -162,7 +164,7 @@ class LayerKernelRegressor(RegressorMixin, BaseEstimator):
         if self.kernel == "linear":
             own = np.array([(rows[:, columns] ** 2).sum(axis=1) for columns in self._columns])
         else:
-            own = np.ones((len(self._columns), len(rows)))
+            own = np.repeat(self._varies[:, None], len(rows), axis=1)
         variance = (scale[:, 0] * own).sum(axis=0) - (cross * cho_solve(self._factor, cross.T).T).sum(axis=1)
         return y, np.sqrt(variance.clip(0) * self._y_spread**2 + self.noise_**2)
 
@@ -198,8 +200,8 @@ class LayerKernelRegressor(RegressorMixin, BaseEstimator):
             return np.array([left[:, columns] @ right[:, columns].T for columns in self._columns])
         return np.array(
             [
-                np.exp(-0.5 * (cdist(left[:, columns], right[:, columns]) / width) ** 2)
-                for columns, width in zip(self._columns, self._widths, strict=True)
+                varies * np.exp(-0.5 * (cdist(left[:, columns], right[:, columns]) / width) ** 2)
+                for columns, width, varies in zip(self._columns, self._widths, self._varies, strict=True)
             ]
         )
 

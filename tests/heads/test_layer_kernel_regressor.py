@@ -85,11 +85,16 @@ def test_layers_by_name_number_and_label():
     assert_allclose(label.layer_weights_, number.layer_weights_, atol=1e-4)
 
 
-def test_constant_layers_and_targets():
-    constant = np.c_[X[:, :4], np.ones((40, 4))]
-    model = LayerKernelRegressor(2).fit(constant, Y)
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+def test_constant_layers_have_no_weight(kernel):
+    constant = np.c_[X[:, :4], 1 / 3 + 1e-9 * RNG.randn(40, 4)].astype(np.float32)  # but for rounding
+    model = LayerKernelRegressor(2, kernel=kernel).fit(constant, Y)
     assert model.layer_weights_[1] == 0
     assert np.isfinite(model.predict(constant + 1)).all()
+    assert np.isfinite(model.predict(constant + 1, return_std=True)[1]).all()
+
+
+def test_constant_target():
     assert_allclose(LayerKernelRegressor(3).fit(X, np.full(40, 7.0)).predict(X), 7.0)
 
 
