@@ -188,7 +188,7 @@ def main():
     head = [
         machine("torch", "torch-geometric", "chgnet", "sktaag"),
         f"{N_TEST} official test frames; mean ± 95% interval over {len(args.seeds)} draws of frames; s: seconds of one "
-        "core for the fit, once states and derivatives are there; from scratch: on a GPU",
+        "core for the fit, once states and derivatives are there; from scratch: most of them on a GPU",
     ]
     for kind, molecule in product(args.sources, args.molecules):
         states, derivatives = cost(sources[kind], molecule, CUTOFFS[kind])
