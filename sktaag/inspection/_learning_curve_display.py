@@ -2,7 +2,6 @@
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv, learning_curve
 
 from sktaag.inspection._axes import new_axes, style_of
@@ -87,7 +86,6 @@ class LearningCurveDisplay:
         X, scores = as_rows(X), {}
         folds = list(check_cv(cv, y, classifier=is_classifier(next(iter(estimators.values())))).split(X, y, groups))
         for name, estimator in estimators.items():
-            check_scoring(estimator, scoring=scoring)
             train_sizes_abs, _, scores[name] = learning_curve(
                 estimator, X, y, train_sizes=train_sizes, cv=folds, scoring=scoring, shuffle=True,
                 random_state=random_state, n_jobs=n_jobs, error_score="raise",

@@ -81,7 +81,7 @@ class ParityDisplay:
         groups : array-like of shape (n_samples,) or None, default=None
             Colours the points, and goes to the splitter. None colours by fold (by repeat, if each row is in several).
         train : bool, default=False
-            Show in grey what the models say of the rows that they were fitted to.
+            Show in grey what the models of the folds say of the rows that they were fitted to; needs `cv`.
         name, unit : str or None, default=None
             For the axes.
         ax : matplotlib.axes.Axes or None, default=None
@@ -93,9 +93,10 @@ class ParityDisplay:
         X = as_rows(X)
         y = np.asarray(y, dtype=float)
         check_consistent_length(X, y, groups)
+        if train and cv is None:
+            raise ValueError("train=True shows the rows that the models of the folds were fitted to: pass cv as well.")
         if cv is None:
-            seen = np.arange(0)
-            folds = [(seen, np.arange(len(y)))]
+            folds = [(np.arange(0), np.arange(len(y)))]
             models = [estimator]
         else:
             folds = list(check_cv(cv, y).split(X, y, groups))
@@ -108,7 +109,7 @@ class ParityDisplay:
         elif len(folds) > 1:
             labels = _fold_labels(tests, len(y))
         fitted_points = None
-        if train and cv is not None:
+        if train:
             rows = [fitted for fitted, _ in folds]
             said = [model.predict(_take(X, fitted)) for model, fitted in zip(models, rows, strict=True)]
             fitted_points = y[np.concatenate(rows)], np.concatenate(said)

@@ -90,6 +90,7 @@ class PropertyScatterMatrix:
                     cell.hist(x, bins=15, color=COLOURS[0])
                 elif i > j:
                     cell.scatter(x, y, s=5, color=COLOURS[0], alpha=0.6, linewidths=0)
+                    cell.locator_params(nbins=3)
                 else:
                     text = f"{self.correlations_[i, j]:.2f}\nn = {both.sum()}"
                     cell.text(0.5, 0.5, text, ha="center", va="center", transform=cell.transAxes, fontsize="small")
@@ -98,7 +99,6 @@ class PropertyScatterMatrix:
                     cell.set(xticks=[], yticks=[])
                 elif i == j:
                     cell.set_yticks([])
-                cell.locator_params(nbins=3) if i > j else None
                 if i == n - 1:
                     cell.set_xlabel(str(columns[j]).replace(" (", "\n("), fontsize="x-small")
                 if j == 0:

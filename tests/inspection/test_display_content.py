@@ -90,6 +90,12 @@ def test_parity_counts_rows_without_prediction():
     assert "1 without prediction" in display.ax_.texts[0].get_text()
 
 
+def test_parity_shows_fitted_rows_of_folds_only():
+    X, y = load_diabetes(return_X_y=True)
+    with pytest.raises(ValueError, match="pass cv as well"):
+        ParityDisplay.from_estimator(Ridge().fit(X, y), X, y, train=True)
+
+
 def test_parity_of_nothing_is_an_error():
     with pytest.raises(ValueError, match="nothing to draw"):
         ParityDisplay.from_predictions([1.0], [np.nan])
