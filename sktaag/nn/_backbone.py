@@ -16,6 +16,7 @@ ENTRY_POINT_GROUP = "sktaag.backbones"
 _BUILT_IN = {
     "schnet": "sktaag.nn.backbones:SchNet",
     "dimenet++": "sktaag.nn.backbones:DimeNetPlusPlus",
+    "gemnet": "sktaag.nn.backbones:GemNet",
     "visnet": "sktaag.nn.backbones:ViSNet",
     "gine": "sktaag.nn.backbones:GINE",
     "attentive_fp": "sktaag.nn.backbones:AttentiveFP",

@@ -23,6 +23,16 @@ SMALL = {
         "n_radial": 4,
         "cutoff": 4.0,
     },
+    "gemnet": {
+        "n_layers": 2,
+        "n_features": 16,
+        "n_hidden": 20,
+        "n_triplet": 8,
+        "n_basis": 6,
+        "n_spherical": 3,
+        "n_radial": 4,
+        "cutoff": 4.0,
+    },
     "visnet": {"n_layers": 2, "n_features": 16, "n_heads": 4, "n_rbf": 12, "cutoff": 4.0},
     "cgcnn": {"n_layers": 2, "n_features": 16, "n_gaussians": 12, "n_neighbors": 40, "cutoff": 4.0},
     "gine": {"n_atom_features": 5, "n_bond_features": 3, "n_layers": 2, "n_features": 16},
@@ -111,8 +121,8 @@ def test_names_are_those_of_the_table():
 
 
 def test_unknown_name_lists_the_known():
-    with pytest.raises(ValueError, match=r"backbone must be one of attentive_fp, .*schnet.* got 'gemnet'"):
-        make_backbone("gemnet")
+    with pytest.raises(ValueError, match=r"backbone must be one of attentive_fp, .*schnet.* got 'painn'"):
+        make_backbone("painn")
 
 
 def test_entry_points_of_other_packages(monkeypatch):
@@ -316,9 +326,9 @@ def test_periodic_cell_and_supercell_agree(name, make_graph):
 @pytest.mark.parametrize("name", ATOMS)
 def test_images_are_atoms_of_a_cluster(name, make_graph):
     """An atom in the middle of a large enough cluster is the atom of the periodic chain."""
-    backbone = make(name)  # two blocks of 4 Å see 8 Å
+    backbone = make(name)  # two blocks of 4 Å see 8 Å, those of GemNet 20 Å
     chain = make_graph([6, 8], [[0.0, 0, 0], [1.3, 0.4, 0]], 4.0, [[3.0, 0, 0], [0, 30, 0], [0, 0, 30]])
-    n = 9
+    n = 15
     cluster = make_graph([6, 8] * n, [[3.0 * k + x, y, 0] for k in range(n) for x, y in ((0.0, 0.0), (1.3, 0.4))], 4.0)
     torch.testing.assert_close(backbone.tokens(cluster)[n - 1 : n + 1], backbone.tokens(chain))
 
