@@ -119,7 +119,7 @@ class GraphNetwork(nn.Module):
         Parameters
         ----------
         tokens : Tensor of shape (n_atoms, n_tokens, n_features)
-            Of the backbone.
+            Of the backbone, in any dtype.
         graph : Tensor of shape (n_atoms,)
             Number of the graph of each atom, as ``batch.batch``.
         n_graphs : int
@@ -129,9 +129,14 @@ class GraphNetwork(nn.Module):
         -------
         Tensor of shape (n_graphs, n_targets)
         """
-        state, _ = self.attention(tokens)
+        state, _ = self.attention(tokens.to(self.dtype))
         atoms = self.head(state)  # (n_atoms, n_targets)
         total = atoms.new_zeros(n_graphs, atoms.shape[1]).index_add(0, graph, atoms)
         if self.target == "extensive":
             return total
         return total / torch.bincount(graph, minlength=n_graphs).clamp(min=1)[:, None]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating-point type of the parameters."""
+        return next(self.head.parameters()).dtype

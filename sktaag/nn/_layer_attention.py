@@ -4,6 +4,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 KINDS = ("last", "sum", "mix", "query", "taag")
 
@@ -158,18 +159,33 @@ class LayerAttention(nn.Module):
         return torch.einsum("t,atd->ad", weights, tokens), weights.expand(len(tokens), -1)
 
     def _query(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        n_atoms, n_tokens, n_features = tokens.shape
-        fit = torch.einsum("hd,atd->aht", self.queries, self.norm(tokens)) / n_features**0.5
-        weights = (fit + self.scores).softmax(dim=-1)  # (n_atoms, n_heads, n_tokens)
-        slices = tokens.view(n_atoms, n_tokens, self.n_heads, -1)
-        return torch.einsum("aht,athd->ahd", weights, slices).reshape(n_atoms, n_features), weights.mean(dim=1)
+        scale = tokens.shape[2] ** 0.5
+        fit = functional.linear(self.norm(tokens), self.queries) / scale  # (n_atoms, n_tokens, n_heads)
+        # atoms last: a softmax along a handful of depths is slow where these are next to each other in memory
+        weights = (fit.permute(1, 2, 0) + self.scores.T[:, :, None]).softmax(dim=0)
+        slices = tokens.unflatten(2, (self.n_heads, -1))  # (n_atoms, n_tokens, n_heads, width)
+        state = (weights.permute(2, 0, 1).unsqueeze(-1) * slices).sum(dim=1)
+        return state.flatten(1), weights.mean(dim=1).T
 
     def _taag(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum the self-attention over the depths that ask, before the projection that follows, which is linear.
+
+        `nn.MultiheadAttention` holds the parameters; its own forward projects each depth by itself, and its fused
+        kernels have no second derivative, which forces need. All steps run along the atoms, of which there are many.
+        """
         if hasattr(self, "depth_code"):
             tokens = tokens + self.depth_code
-        # the weights are asked for also because the fused kernels have no second derivative, which forces need
-        out, weights = self.attention(tokens, tokens, tokens, need_weights=True)
-        return out.sum(dim=1), weights.mean(dim=1)
+        n_atoms, n_tokens, n_features = tokens.shape
+        parts = self.attention
+        states = tokens.permute(2, 1, 0).reshape(n_features, n_tokens * n_atoms)
+        projected = torch.addmm(parts.in_proj_bias[:, None], parts.in_proj_weight, states)
+        width = n_features // self.n_heads
+        query, key, value = projected.view(3, self.n_heads, width, n_tokens, n_atoms)
+        fit = (query[:, :, :, None] * key[:, :, None]).sum(dim=1) / width**0.5  # (n_heads, asking, asked, n_atoms)
+        weights = fit.softmax(dim=2).sum(dim=1)  # (n_heads, n_tokens, n_atoms)
+        summed = (weights[:, None] * value).sum(dim=2).view(n_features, n_atoms).T
+        state = functional.linear(summed, parts.out_proj.weight, n_tokens * parts.out_proj.bias)
+        return state, weights.mean(dim=0).T / n_tokens
 
     def extra_repr(self) -> str:
         """Show what the parts do not."""

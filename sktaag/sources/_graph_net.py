@@ -5,8 +5,6 @@ from skorch import NeuralNet
 from torch import nn
 from torch.nn import functional
 
-from sktaag.sources._tokens import batch_tokens
-
 
 class GraphNet(NeuralNet):
     """skorch's `NeuralNet` over batches of a `GraphStore`: energies with forces, frozen parts, averaged weights.
@@ -203,7 +201,7 @@ def outputs_and_forces(module, batch, forces, create_graph=False):
     """
     if not forces:
         if "tokens" in batch:  # of a frozen backbone, computed before
-            return module.read(batch_tokens(module.backbone, batch), batch.batch, batch.num_graphs), None
+            return module.read(batch.tokens, batch.batch, batch.num_graphs), None
         return module(batch), None
     batch.pos = batch.pos.detach().requires_grad_()
     with torch.enable_grad():

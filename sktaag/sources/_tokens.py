@@ -94,7 +94,7 @@ def token_batches(backbone, graphs, device, max_atoms=None):
 
 def batch_tokens(backbone, batch):
     """Return the layer tokens of a batch: those that its graphs bring, or what the backbone computes."""
-    return batch.tokens.to(backbone.dtype) if "tokens" in batch else backbone.tokens(batch)
+    return batch.tokens if "tokens" in batch else backbone.tokens(batch)
 
 
 def graph_tokens(backbone, graphs, device, cache=None):

@@ -53,7 +53,8 @@ class AttentionTransfer(GraphTransfer):
         return {"attention": self.attention, "n_fresh_blocks": int(self.n_fresh_blocks), **self._module_params()}
 
     def _freeze(self, network):
-        freeze_backbone(network, self._depth(network))
+        if network.backbone is not None:  # it is, while the training runs on tokens alone
+            freeze_backbone(network, self._depth(network))
 
     def _depth(self, network):
         """Depth up to which the backbone is frozen; -1 for none of it."""
@@ -65,13 +66,19 @@ class AttentionTransfer(GraphTransfer):
     def _training_graphs(self, network, graphs, forces):
         if self.freeze != "all" or self.n_fresh_blocks or forces:
             return graphs
+        self._freeze(network)
         device = resolve_device(self.device)
         backbone = network.backbone.to(device).eval()
-        return with_tokens(graphs, graph_tokens(backbone, graphs, device, self.cache))
+        graphs = with_tokens(graphs, graph_tokens(backbone, graphs, device, self.cache))
+        self._aside, network.backbone = backbone, None  # each epoch and each copy would look after its weights
+        return graphs
 
     def _train(self, network, graphs, *args, **kwargs):
-        valid = super()._train(network, graphs, *args, **kwargs)
-        self.layer_weights_ = np.concatenate(self._attend(graphs)[1]).mean(axis=0)
+        try:
+            valid = super()._train(network, graphs, *args, **kwargs)
+            self.layer_weights_ = np.concatenate(self._attend(graphs)[1]).mean(axis=0)
+        finally:
+            network.backbone = vars(self).pop("_aside", network.backbone)
         return valid
 
     def _attend(self, graphs):
@@ -80,7 +87,7 @@ class AttentionTransfer(GraphTransfer):
         states, weights = [None] * len(graphs), [None] * len(graphs)
         for indices, tokens, batch in token_batches(network.backbone, graphs, device):
             with torch.no_grad():
-                found = network.attention(tokens)
+                found = network.attention(tokens.to(network.dtype))
             ends = batch.ptr[1:-1].cpu().numpy()
             for parts, values in zip((states, weights), found, strict=True):
                 for i, part in zip(indices, np.split(values.cpu().numpy(), ends), strict=True):

@@ -116,6 +116,18 @@ def test_first_step_opens_the_gate(kind, tokens):
 
 
 @pytest.mark.parametrize("kind", LEARNED)
+def test_has_the_second_derivatives_that_forces_need(kind, tokens):
+    attention = trained(kind)
+    assert torch.autograd.gradgradcheck(lambda x: attention(x)[0], tokens[:2].requires_grad_(), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["last", "sum", *LEARNED])
+def test_no_atoms(kind, tokens):
+    state, weights = trained(kind)(tokens[:0])
+    assert (state.shape, weights.shape) == ((0, 16), (0, 4))
+
+
+@pytest.mark.parametrize("kind", LEARNED)
 def test_atoms_do_not_see_each_other(kind, tokens):
     attention = trained(kind)
     moved = tokens.clone()

@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
 from torch_geometric.data import Batch
 
 from sktaag.cache import RowCache
@@ -121,6 +122,35 @@ def test_a_frozen_backbone_is_run_once(source, monkeypatch):
     calls.clear()
     taag(source, max_epochs=5, batch_size=2, freeze="embeddings").fit(MOLECULES, ENERGIES)
     assert len(calls) >= 25
+
+
+class Watch(Callback):
+    """Notes how many tensors the training has to look after, and ends it by an error if asked to."""
+
+    def __init__(self, seen, fails=False):
+        self.seen = seen
+        self.fails = fails
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def on_epoch_end(self, net, **kwargs):
+        self.seen.append(len(net.module_.state_dict()))
+        if self.fails:
+            raise RuntimeError("on purpose")
+
+
+def test_a_frozen_backbone_is_put_aside_while_the_attention_learns(source):
+    seen = []
+    model = taag(source, attention="mix", callbacks=[Watch(seen)]).fit(MOLECULES, ENERGIES)
+    assert set(seen) == {2 + len(model.module_.head.state_dict())}
+    assert not any(weight.requires_grad for weight in model.backbone_.parameters())
+    for name, tensor in model.backbone_.state_dict().items():
+        assert torch.equal(tensor, source.backbone_.state_dict()[name])
+    before = set(vars(model))
+    with pytest.raises(RuntimeError, match="on purpose"):
+        model.set_params(callbacks=[Watch(seen, fails=True)]).fit(MOLECULES, ENERGIES)
+    assert set(vars(model)) == before
 
 
 def test_cached_tokens_give_the_same_model(source, tmp_path, monkeypatch):
