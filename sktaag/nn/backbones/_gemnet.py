@@ -170,11 +170,14 @@ class GemNet(Backbone):
         """
         config, weights, std = read_open_catalyst(path, trusted)
         self = cls(**config)
-        own = self.state_dict()
-        missing = [name for name in own if name not in weights and not name.startswith("basis.")]
-        if missing or any(own[name].shape != value.shape for name, value in weights.items() if name in own):
-            raise ValueError(f"{Path(path)} holds another kind of GemNet: {len(missing)} weights are not in it.")
-        self.load_state_dict(own | {name: value for name, value in weights.items() if name in own})
+        own = {name: value for name, value in self.state_dict().items() if not name.startswith("basis.")}
+        other = [name for name, value in own.items() if name not in weights or weights[name].shape != value.shape]
+        if other:
+            raise ValueError(
+                f"{Path(path)} holds another kind of GemNet: {len(other)} weights are missing or of another shape, the "
+                f"first for {other[0]}."
+            )
+        self.load_state_dict(self.state_dict() | {name: weights[name] for name in own})
         head = nn.Linear(self.n_features, 1, bias=False)
         nn.init.constant_(head.weight, std / self.n_features**0.5)  # the output blocks have the weights
         self._readout = (head,)

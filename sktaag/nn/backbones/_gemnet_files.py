@@ -40,7 +40,11 @@ _NAMES = {
     r"\.concat_layer\.dense\.": ".joined.",
     r"\.residual_m\.0\.": ".joined_residual.",
 }
-_FUNCTIONS = {"rbf": "gaussian", "envelope": "polynomial", "cbf": "spherical_harmonics"}
+_FUNCTIONS = {
+    "rbf": {"name": "gaussian"},
+    "envelope": {"name": "polynomial", "exponent": 5},
+    "cbf": {"name": "spherical_harmonics"},
+}
 
 
 def read_open_catalyst(path: str | PathLike[str], trusted: bool) -> tuple[dict[str, Any], dict[str, Tensor], float]:
@@ -63,13 +67,11 @@ def read_open_catalyst(path: str | PathLike[str], trusted: bool) -> tuple[dict[s
     weights = dict(_renamed(name.removeprefix(prefix), value) for name, value in state.items())
 
     settings = file.get("config", {})
-    settings = settings.get("model_attributes") or settings.get("model") or {}
+    settings = settings.get("model_attributes", settings.get("model", {}))
     for key, known in _FUNCTIONS.items():
-        used = settings.get(key, {}).get("name", known)
+        used = settings.get(key, known)
         if used != known:
-            raise ValueError(f"{Path(path)} was trained with {key} {used!r}; only {known!r} is known here.")
-    if "radial_basis.rbf.offset" not in weights:
-        raise ValueError(f"{Path(path)} was trained with other radial functions than Gaussians.")
+            raise ValueError(f"{Path(path)} was trained with {key} {used}; here is only {known}.")
 
     n_basis, n_spherical, n_radial = weights["circular"].shape
     n_elements, n_features = weights["atom_embedding.weight"].shape
