@@ -7,14 +7,11 @@ models take columns by number. The search takes structures, as a user would call
 import numpy as np
 from _transfer_tasks import descriptor
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor, VotingRegressor
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RBF, Matern, WhiteKernel
-from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import GridSearchCV, KFold
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.ensemble import RandomForestRegressor, VotingRegressor
+from sklearn.model_selection import KFold
+from sklearn.pipeline import make_pipeline
 
+from sktaag.heads import direct_models, small_data_heads
 from sktaag.transfer import FrozenFeaturizer, SourceSearchCV
 
 SCORING = "neg_mean_absolute_error"
@@ -72,36 +69,13 @@ def of_columns(columns, head):
     return make_pipeline(ColumnTransformer([("columns", "passthrough", columns)]), head)
 
 
-# ---------------------------------------------------------------- heads
-
-
-def direct_heads(seed):
-    """Return models of the descriptors alone; shares of environments are on one scale and are not standardised."""
-    kernel = 1.0 * RBF(0.3, (0.01, 100)) + WhiteKernel(0.1, (1e-4, 10))
-    return {
-        "forest": RandomForestRegressor(100, random_state=seed),
-        "ridge": RidgeCV(np.logspace(-5, 2, 22)),
-        "Gaussian process": GaussianProcessRegressor(kernel, normalize_y=True, random_state=seed),
-    }
-
-
-def heads(seed):
-    """Return what stands behind frozen features."""
-    kernel = 1.0 * Matern(50, (1, 1e4), nu=1.5) + WhiteKernel(0.1, (1e-4, 10))
-    process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=seed)
-    return {
-        "ridge": make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 6, 22))),
-        "Gaussian process": make_pipeline(StandardScaler(), process),
-        "extra trees": ExtraTreesRegressor(200, max_features=1 / 3, random_state=seed),
-    }
-
-
 # ---------------------------------------------------------------- models
 
 
-def direct_models(columns, seed):
+def of_descriptors(columns, seed):
     """Return the direct models by name."""
-    return {f"direct {name}": of_columns(columns["descriptors"], head) for name, head in direct_heads(seed).items()}
+    picked = ColumnTransformer([("columns", "passthrough", columns["descriptors"])])
+    return {f"direct {name}": model for name, model in direct_models(picked, seed).items()}
 
 
 def single_sources(columns, seed):
@@ -125,7 +99,7 @@ def nested_source(sources, cache, seed):
 
 def recipe(columns, seed):
     """Return the recipe: three different heads on all sources at once, and the mean of what they say."""
-    head = heads(seed)
+    head = small_data_heads(seed)
     return VotingRegressor(
         [
             ("process", of_columns(columns["last layers"], head["Gaussian process"])),
@@ -135,33 +109,25 @@ def recipe(columns, seed):
     )
 
 
-def guarded_recipe(columns, seed):
-    """Return the search that picks a direct model or the recipe, in this order, by inner cross-validation."""
-    competitors = [*direct_models(columns, seed).values(), recipe(columns, seed)]
-    pipeline = Pipeline([("model", competitors[0])])
-    return GridSearchCV(pipeline, {"model": competitors}, cv=inner_folds(seed), scoring=SCORING)
-
-
 def bundles(columns, seed):
     """Return each head on the predicted properties and on the last layers of all sources."""
     return {
         f"{name}, {head_name}": of_columns(columns[name], head)
         for name in ("output", "last layers")
-        for head_name, head in heads(seed).items()
+        for head_name, head in small_data_heads(seed).items()
     }
 
 
 def guarded_search(sources, cache, seed):
     """Return the search over heads and layers of all sources at once, with the direct models among the competitors."""
-    steps = [step for _, step in descriptor(cache / "descriptors", sparse=False).steps]
     return SourceSearchCV(
-        heads(seed),
+        small_data_heads(seed),
         {"all sources": bundle_of(sources)},
         layers=[1, "output"],
         cv=inner_folds(seed),
         scoring=SCORING,
-        baseline=make_pipeline(*steps, VotingRegressor(list(direct_heads(seed).items()))),
-        aggregate=["average"],
-        n_best=5,
+        baseline=direct_models(descriptor(cache / "descriptors", sparse=False), seed),
+        aggregate="average",
+        n_best=3,
         cache=cache / "layers",
     )

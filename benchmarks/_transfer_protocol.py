@@ -95,7 +95,7 @@ def _fit(label, name, digest, X, model, y, train, test):
         "r2": float(1 - (errors**2).mean() / y[test].var()),
         "seconds": time.perf_counter() - start,
         "note": getattr(model, "summary_", "").partition("\n")[0],
-        "inner": list(model.cv_results_["mean_test_score"]) if hasattr(model, "param_grid") else [],
+        "inner": list(map(float, getattr(model, "cv_results_", {}).get("mean_test_score", []))),
         "predicted": [float(f"{value:.6g}") for value in predicted],
     }
 

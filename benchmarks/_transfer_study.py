@@ -10,11 +10,10 @@ from _timing import machine
 from _transfer_library import source_library
 from _transfer_methods import (
     bundles,
-    direct_models,
     features,
-    guarded_recipe,
     guarded_search,
     nested_source,
+    of_descriptors,
     recipe,
     single_sources,
 )
@@ -48,9 +47,8 @@ METHODS = {
     "direct, picked": "direct, picked by inner folds",
     OPTIMISTIC: OPTIMISTIC,
     "nested": "best single source, chosen on inner folds (nested)",
-    "search": "guarded search over all sources",
-    "recipe": "the recipe: mean of three heads on all sources",
-    "guarded": "the recipe or a direct model, picked by inner folds",
+    "recipe": "three heads on all sources, their mean",
+    "search": "the search: SourceSearchCV over heads, layers and direct models",
 }
 SIDE = {
     f"{columns}, {head}": f"all sources, {columns}, {head}"
@@ -66,7 +64,7 @@ def parser(doc, output):
     options.add_argument("--networks", type=int, default=1, help="networks for each source property")
     options.add_argument("--tables", type=int, default=54, help=f"source properties, the first of {len(SOURCES)}")
     options.add_argument("--repeats", type=int, default=3, help="repetitions of the folds, or draws / 5")
-    options.add_argument("--alone", type=int, default=3, help="folds or draws of each source alone and the searches")
+    options.add_argument("--alone", type=int, default=3, help="folds or draws of each source alone")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--n-jobs", type=int, default=1, help="processes")
     options.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / output)
@@ -79,7 +77,7 @@ def train(tasks, args, tables=None):
     return source_library(args.cache, tasks, tables=tables, n_seeds=args.networks, n_jobs=args.n_jobs)
 
 
-def study(label, task, sources, splits, args, *, singles=True, searches=True, parts=False):
+def study(label, task, sources, splits, args, *, singles=True, nested=True, parts=False):
     """Run every method on the same splits.
 
     Parameters
@@ -92,8 +90,10 @@ def study(label, task, sources, splits, args, *, singles=True, searches=True, pa
     splits : list of (ndarray, ndarray)
     args : Namespace
         As `parser` makes it.
-    singles, searches : bool
-        Whether to run each source alone (a list: these), and the two searches; on the first `args.alone` splits.
+    singles : bool or list
+        Whether to run each source alone (a list: these), on the first `args.alone` splits.
+    nested : bool
+        Whether to search for the best single source.
     parts : bool
         Whether to run each head on each kind of features of all sources.
 
@@ -106,9 +106,12 @@ def study(label, task, sources, splits, args, *, singles=True, searches=True, pa
     sources = {name: networks for name, networks in sources.items() if name not in task.without}
     label = f"{label} {sum(map(len, sources.values()))} networks seed {args.seed}"
     matrix, columns = features(task.X, sources, args.cache)
-    models = direct_models(columns, args.seed) | (bundles(columns, args.seed) if parts else {})
-    models |= {"recipe": recipe(columns, args.seed), "guarded": guarded_recipe(columns, args.seed)}
+    models = of_descriptors(columns, args.seed) | (bundles(columns, args.seed) if parts else {})
+    models |= {"recipe": recipe(columns, args.seed)}
     models = {name: (matrix, model) for name, model in models.items()}
+    models["search"] = (task.X, guarded_search(sources, args.cache, args.seed))
+    if nested:
+        models["nested"] = (task.X, nested_source(sources, args.cache, args.seed))
     results = [evaluate(label, models, task.y, splits, store, n_jobs=args.n_jobs)]
     results.append(picked_direct(results[0]))
     if singles:
@@ -117,22 +120,16 @@ def study(label, task, sources, splits, args, *, singles=True, searches=True, pa
         results.append(evaluate(label, alone, task.y, splits[: args.alone], store, n_jobs=args.n_jobs))
         best = results[-1].groupby("model")["mae"].mean().idxmin()
         results.append(results[-1][results[-1]["model"] == best].assign(model=OPTIMISTIC, note=best))
-    if searches:
-        found = {
-            "nested": (task.X, nested_source(sources, args.cache, args.seed)),
-            "search": (task.X, guarded_search(sources, args.cache, args.seed)),
-        }
-        results.append(evaluate(label, found, task.y, splits[: args.alone], store, n_jobs=args.n_jobs))
     return pd.concat(results, ignore_index=True)
 
 
 def picked_direct(results):
-    """Return the rows of the direct model that the inner folds of the guarded recipe liked best, fold by fold."""
+    """Return the rows of the direct model that the inner folds of the search liked best, fold by fold."""
     direct = [name for name in results["model"].unique() if name.startswith("direct ")]
-    guarded = results[results["model"] == "guarded"].set_index("fold")
+    searches = results[results["model"] == "search"].set_index("fold")  # direct models are its first candidates
     rows = [
         results[(results["fold"] == fold) & (results["model"] == direct[int(np.argmax(inner[: len(direct)]))])]
-        for fold, inner in guarded["inner"].items()
+        for fold, inner in searches["inner"].items()
     ]
     return pd.concat(rows).assign(model="direct, picked")
 
@@ -175,7 +172,7 @@ def settings(args, sources, start):
     n_networks = sum(map(len, sources.values()))
     minutes = (time.perf_counter() - start) / 60
     packages = ("numpy", "scikit-learn", "torch", "rdkit", "sktaag")
-    alone = f" Sources alone and searches: the first {args.alone} folds or draws." if args.alone else ""
+    alone = f" Sources alone: the first {args.alone} folds or draws." if args.alone else ""
     return (
         f"{len(sources)} source properties, {n_networks} networks, seed {args.seed}.{alone} {args.n_jobs} process"
         f"{'es' * (args.n_jobs > 1)}, {minutes:.0f} minutes with what was kept of earlier runs; {machine(*packages)}."

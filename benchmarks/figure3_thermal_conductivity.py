@@ -48,14 +48,13 @@ def ranks(results, cards):
 def main():
     options = parser(__doc__, "figure3_thermal_conductivity.md")
     options.add_argument("--draws", type=int, default=20, help="draws of the training polymers")
-    options.add_argument("--searches", action="store_true", help="run the nested and the guarded search as well")
     args, start = options.parse_args(), time.perf_counter()
     simulated = load_task("thermal conductivity, RadonPy", args.cache)
     sources, cards = train([simulated], args, [name for name in SOURCES if name not in RADONPY])
     n_draws, parts = args.draws, []
     for n_train in (19, 58):
         splits = draws(len(simulated.X), n_train, n_draws, args.seed)
-        results = study(f"conductivity, RadonPy, {n_train}", simulated, sources, splits, args, searches=args.searches)
+        results = study(f"conductivity, RadonPy, {n_train}", simulated, sources, splits, args)
         parts.append(
             f"""**{n_train} training polymers, {n_draws} draws, {len(simulated.X) - n_train} polymers for the test.**
 
@@ -71,13 +70,13 @@ def main():
     sources, cards = train([load_task(name, args.cache) for name in TARGETS], args)
     for name, task in (("0.08 to 0.36 W/(m K)", filtered), ("all entries", everything)):
         splits = repeated_folds(len(task.X), args.repeats, args.seed)
-        results = study(f"conductivity, measured, {name}", task, sources, splits, args, singles=False, searches=False)
+        results = study(f"conductivity, measured, {name}", task, sources, splits, args, singles=False)
         parts.append(
             f"""**Measured conductivities, {name}: {len(task.X)} polymers**, five folds, repeated {args.repeats} times.
 
 {report(results, task)}
 
-The recipe explains {mean_of(results, "recipe", "r2"):.0%} of the variance.
+The search explains {mean_of(results, "search", "r2"):.0%} of the variance.
 """
         )
     property_matrix(args.output.with_name("figure3_properties.png"))

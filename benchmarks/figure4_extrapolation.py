@@ -16,7 +16,7 @@ from _transfer_tasks import RADONPY, SOURCES, load_task
 
 from sktaag.model_selection import ExtrapolationSplit, polymer_family
 
-SHOWN = ("direct forest", "direct, picked", "recipe", "guarded")
+SHOWN = ("direct forest", "direct, picked", "recipe", "search")
 
 
 def ends(y, end, n_draws, seed, n_train=None):
@@ -49,7 +49,7 @@ def row(name, results, task):
         mark = {"better": "", "**loses**": " loses"}.get(verdict_of(low, high), " ?")
         cells.append(f"{mean:.2f} ({low:.2f} to {high:.2f}){mark}")
     sizes = f"{results['n_train'].mean():.0f} / {results['n_test'].mean():.0f}"
-    return f"| {name} | {sizes} | {task.unit} | {' | '.join(cells)} | {mean_of(results, 'recipe', 'r2'):.2f} |"
+    return f"| {name} | {sizes} | {task.unit} | {' | '.join(cells)} | {mean_of(results, 'search', 'r2'):.2f} |"
 
 
 def main():
@@ -60,7 +60,7 @@ def main():
     lines = [
         "| polymers that are tested | training / test | unit | direct forest, error | "
         + " | ".join(f"{METHODS[model]}, relative" for model in SHOWN[1:])
-        + " | R2 of the recipe |",
+        + " | R2 of the search |",
         "|---|---|---|---|---|---|---|---|",
     ]
     measured = [load_task(name, args.cache) for name in TARGETS]
@@ -79,7 +79,7 @@ def main():
                 found = families(task.X, 58, n_draws, args.seed, min_size=max(10, len(task.X) // 25))
                 splits |= {f"{task.name}, family: {name}": own for name, own in found.items()}
             for name, own in splits.items():
-                results = study(f"extrapolation, {name}", task, sources, own, args, singles=False, searches=False)
+                results = study(f"extrapolation, {name}", task, sources, own, args, singles=False, nested=False)
                 lines.append(row(name, results, task))
     write(
         args.output,

@@ -1,7 +1,8 @@
-"""Neural networks as scikit-learn estimators, for tens of rows and for thousands."""
+"""Neural networks as scikit-learn estimators, for tens of rows and for thousands, and other heads for few rows."""
 
 from sktaag.heads._layer_kernel_regressor import LayerKernelRegressor
 from sktaag.heads._neural_classifier import NeuralClassifier
 from sktaag.heads._neural_regressor import NeuralRegressor
+from sktaag.heads._small_data_heads import direct_models, small_data_heads
 
-__all__ = ["LayerKernelRegressor", "NeuralClassifier", "NeuralRegressor"]
+__all__ = ["LayerKernelRegressor", "NeuralClassifier", "NeuralRegressor", "direct_models", "small_data_heads"]

@@ -6,7 +6,6 @@ import pickle
 import warnings
 from functools import cached_property
 from hashlib import blake2b
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -22,9 +21,9 @@ from skorch import NeuralNet
 
 from sktaag.base import StructureTransformer
 from sktaag.nn import linear_outputs
-from sktaag.sources import load_source
 from sktaag.sources._shotgun_ensemble import ShotgunEnsemble
 from sktaag.structures import InvalidRowsWarning
+from sktaag.transfer._named_sources import open_source
 
 
 class Chain:
@@ -36,6 +35,8 @@ class Chain:
         As the `source` of `FrozenFeaturizer`.
     member : int or None, default=None
         Which network of a `PyramidEnsemble`.
+    libraries : dict of ModelLibrary or None, default=None
+        As those of `open_source`; chains that are opened one after another share them.
 
     Attributes
     ----------
@@ -51,10 +52,8 @@ class Chain:
         Number of units of each hidden layer, first to last, then of the output.
     """
 
-    def __init__(self, source, member=None):
-        if isinstance(source, (str, Path)):
-            source = load_source(source)
-        *steps, network = _flatten(source)
+    def __init__(self, source, member=None, libraries=None):
+        *steps, network = _flatten(open_source(source, {} if libraries is None else libraries))
         if member is not None or isinstance(network, ShotgunEnsemble):
             network = _pick_member(network, member)
         self.steps = copy.deepcopy(steps)

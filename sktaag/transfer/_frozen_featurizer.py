@@ -121,7 +121,11 @@ class FrozenFeaturizer(FrozenSourceMixin, TransformerMixin, BaseEstimator):
         if self.activation not in ("pre", "post"):
             raise ValueError(f'activation must be "pre" or "post", got {self.activation!r}.')
         cache_folder(self.cache)
-        self._chains = {name: Chain(*part) for name, part in parts_of(self.source, self.member).items()}
+        source, member, chains = vars(self).get("_opened", (None, None, {}))
+        if not chains or source is not self.source or member is not self.member:
+            parts, libraries = parts_of(self.source, self.member), {}
+            chains = {name: Chain(*part, libraries) for name, part in parts.items()}
+        self._chains = chains
         kinds = {chain.reads_structures for chain in self._chains.values()}
         if len(kinds) != 1:
             raise ValueError("Some sources take structures and some take numeric arrays; use those of one kind.")
@@ -190,15 +194,26 @@ class FrozenFeaturizer(FrozenSourceMixin, TransformerMixin, BaseEstimator):
         sources = {name: chain.key for name, chain in self._chains.items()}
         return f"{type(self).__name__}-{joblib.hash((sources, self._picked, self.activation))}"
 
+    def _take_opened(self, chains):
+        """Let `fit`, of clones too, take the chains that another featurizer has opened from this source."""
+        self._opened = (self.source, self.member, chains)
+        return self
+
+    def __sklearn_clone__(self):
+        other = super().__sklearn_clone__()
+        if hasattr(self, "_opened"):
+            other._opened = self._opened
+        return other
+
     def _sk_visual_block_(self):
         return draw_beside(drawn_sources(self.source))
 
     def _for_file(self):
         """Return what is kept in a file, which holds no DataFrame: sources of a library by name and path."""
-        if not isinstance(self.source, pd.DataFrame):
-            return self
         other = copy(self)
-        other.source = named_paths(self.source)
+        vars(other).pop("_opened", None)
+        if isinstance(self.source, pd.DataFrame):
+            other.source = named_paths(self.source)
         return other
 
     def _pick(self, chain, name):

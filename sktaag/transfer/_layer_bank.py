@@ -27,12 +27,15 @@ class LayerBank:
         What `features` takes.
     invalid : dict of tuples
         Row number, value and reason of each row that is NaN, by row number.
+    chains : dict of Chain or None
+        The networks of a bundle, for whoever fits it; None for a single source, which is soon opened again.
     """
 
     def __init__(self, source, X, entries, n_draws, rng, *, activation, cache, described):
         featurizer = FrozenFeaturizer(source, "all", activation=activation, cache=cache).fit(X)
         X = featurizer._check_input(X)
         chains = featurizer._chains
+        self.chains = chains if len(chains) > 1 else None
         self.choices = layer_choices(entries, [len(chain.widths) - 1 for chain in chains.values()], n_draws, rng)
         # picked by the featurizer itself: the same columns in the same order as after the refit
         self._picked = [

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from sktaag.sources import ModelLibrary
+from sktaag.sources import ModelLibrary, load_source
 from sktaag.sources._shotgun_ensemble import ShotgunEnsemble
 
 
@@ -40,7 +40,7 @@ def named_sources(sources):
     if isinstance(sources, pd.DataFrame):
         libraries = {}
         rows = zip(*_check_library_rows(sources), strict=True)
-        return {model_id: partial(_open, path, libraries) for model_id, path in rows}
+        return {model_id: partial(open_source, path, libraries) for model_id, path in rows}
     names = list(sources) if isinstance(sources, dict) else range(len(sources))
     return {name: partial(getitem, sources, name) for name in names}
 
@@ -82,9 +82,7 @@ def parts_of(source, member):
         If there is no source, or two have the same name.
     """
     if isinstance(source, pd.DataFrame):
-        libraries, (_, paths) = {}, _check_library_rows(source)
-        names = _card_names(source)
-        named = [(name, (_open(path, libraries), None)) for name, path in zip(names, paths, strict=True)]
+        named = [(name, (path, None)) for name, path in named_paths(source).items()]
     elif isinstance(source, dict):
         named = [(str(name), (one, member)) for name, one in source.items()]
     elif isinstance(source, (list, tuple)):
@@ -117,11 +115,24 @@ def _check_library_rows(frame):
     return frame["id"].tolist(), frame["source"].tolist()
 
 
-def _open(path, libraries):
-    """Load a model of a library, whose models share what stands before their networks; other paths stay as they are."""
-    folder, _, model_id = str(path).rpartition("#")
-    if not folder or Path(path).exists():
-        return path
+def open_source(source, libraries):
+    """Load a source that is named by its path; anything else is one.
+
+    Parameters
+    ----------
+    source : object
+    libraries : dict of ModelLibrary
+        By folder, those that are open: models of one library share what stands before their networks.
+
+    Returns
+    -------
+    source : fitted estimator or torch.nn.Module
+    """
+    if not isinstance(source, (str, Path)):
+        return source
+    folder, _, model_id = str(source).rpartition("#")
+    if not folder or Path(source).exists():
+        return load_source(source)
     return libraries.setdefault(folder, ModelLibrary(folder)).get(model_id)
 
 

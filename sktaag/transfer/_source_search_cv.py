@@ -362,7 +362,12 @@ class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEst
                 error.add_note(f"This is source {name!r} of the search.")
                 raise
             offers += [
-                Offer(partial(bank.features, i), partial(_featurizer, open_source, layers, params), name, layers)
+                Offer(
+                    partial(bank.features, i),
+                    partial(_featurizer, open_source, bank.chains, layers, params),
+                    name,
+                    layers,
+                )
                 for i, layers in enumerate(bank.choices)
             ]
             invalid |= bank.invalid
@@ -507,8 +512,9 @@ def _first_chain(source):
     return Chain(*next(iter(parts_of(source, None).values())))
 
 
-def _featurizer(open_source, layers, params):
-    return [FrozenFeaturizer(open_source(), layers, **params)]
+def _featurizer(open_source, chains, layers, params):
+    featurizer = FrozenFeaturizer(open_source(), layers, **params)
+    return [featurizer._take_opened(chains) if chains else featurizer]
 
 
 def _sliceable(X):
