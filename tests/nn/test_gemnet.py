@@ -224,8 +224,14 @@ def test_other_files_are_refused(tmp_path):
     write(tmp_path / "bessel.pt", weights, rbf={"name": "spherical_bessel"})
     with pytest.raises(ValueError, match=r"bessel\.pt was trained with rbf .*spherical_bessel.*; here is only"):
         GemNet.from_pretrained(tmp_path / "bessel.pt")
+    torch.save({name: value for name, value in weights.items() if "offset" not in name}, tmp_path / "bessel.pt")
+    with pytest.raises(ValueError, match=r"bessel\.pt was trained with other radial functions than Gaussians"):
+        GemNet.from_pretrained(tmp_path / "bessel.pt")
+    quadruplets = {"int_blocks.0.quad_interaction.dense_db.linear.weight": torch.zeros(H, H)}
+    with pytest.raises(ValueError, match=r"another kind of GemNet: 1 weights are .*_blocks\.0\.quad_interaction"):
+        GemNet.from_pretrained(write(tmp_path / "gemnet_q.pt", weights | quadruplets))
     del weights["int_blocks.1.concat_layer.dense.linear.weight"]
-    with pytest.raises(ValueError, match=r"another kind of GemNet: 1 weights are missing .*_blocks\.1\.joined\.weight"):
+    with pytest.raises(ValueError, match=r"another kind of GemNet: 1 weights are .*_blocks\.1\.joined\.weight"):
         GemNet.from_pretrained(write(tmp_path / "other.pt", weights))
 
 

@@ -172,10 +172,11 @@ class GemNet(Backbone):
         self = cls(**config)
         own = {name: value for name, value in self.state_dict().items() if not name.startswith("basis.")}
         other = [name for name, value in own.items() if name not in weights or weights[name].shape != value.shape]
+        other += [name for name in weights if name.startswith("interaction_blocks.") and name not in own]
         if other:
             raise ValueError(
-                f"{Path(path)} holds another kind of GemNet: {len(other)} weights are missing or of another shape, the "
-                f"first for {other[0]}."
+                f"{Path(path)} holds another kind of GemNet: {len(other)} weights are missing, too many or of another "
+                f"shape, the first for {other[0]}."
             )
         self.load_state_dict(self.state_dict() | {name: weights[name] for name in own})
         head = nn.Linear(self.n_features, 1, bias=False)

@@ -72,6 +72,8 @@ def read_open_catalyst(path: str | PathLike[str], trusted: bool) -> tuple[dict[s
         used = settings.get(key, known)
         if used != known:
             raise ValueError(f"{Path(path)} was trained with {key} {used}; here is only {known}.")
+    if "radial_basis.rbf.offset" not in weights:
+        raise ValueError(f"{Path(path)} was trained with other radial functions than Gaussians.")
 
     n_basis, n_spherical, n_radial = weights["circular"].shape
     n_elements, n_features = weights["atom_embedding.weight"].shape
