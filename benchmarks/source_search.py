@@ -8,8 +8,7 @@ of them, and from those that each screen leaves. Test errors are those on molecu
 No setting was chosen by them.
 
 All that is done stays in the folder, and what is there is not done again: a killed run goes on, and targets can run in
-several processes at once. The search over all networks takes --n-jobs processes. Its seconds are those that its fits
-took one after the other, its layers included; the others run in one process and are timed as a whole.
+several processes at once. Seconds are those of the processor, which other programs on the machine hardly change.
 """
 
 import argparse
@@ -91,18 +90,13 @@ def load_sources(folder, tables, args):
     }
 
 
-def run_search(search, screen, data, n_jobs):
+def run_search(search, screen, data):
     """Fit the search with one screen; returns what the table shows."""
     X, y, train, test = data
-    model = clone(search).set_params(screen=SCREENS[screen], n_jobs=n_jobs if screen == "none" else None)
-    start = time.perf_counter()
+    model = clone(search).set_params(screen=SCREENS[screen])
+    start = time.process_time()
     model.fit(X[train], y[train])
-    seconds, found = time.perf_counter() - start, model.cv_results_
-    if n_jobs != 1 and screen == "none":
-        start = time.perf_counter()
-        clone(model).set_params(screen="log_me", n_screened=1, cv=2, n_jobs=None, refit=False).fit(X[train], y[train])
-        fits = model.n_splits_ * (found["mean_fit_time"] + found["mean_score_time"]).sum()
-        seconds = float(fits) + time.perf_counter() - start  # layers; with a little of the screening
+    seconds, found = time.process_time() - start, model.cv_results_
     scores = found["mean_test_score"][1:]  # the direct model is the first candidate
     result = {
         "seconds": seconds,
@@ -136,7 +130,7 @@ def run_target(name, tables, sources, args):
         for screen in args.screens:
             path = result_path(name, draw, screen, args)
             if not path.exists():
-                write_json(path, run_search(search, screen, data, args.n_jobs))
+                write_json(path, run_search(search, screen, data))
 
 
 def result_path(name, draw, screen, args):
@@ -209,7 +203,6 @@ def main():
     parser.add_argument("--trees", type=int, default=200)
     parser.add_argument("--n-screened", type=int, default=10)
     parser.add_argument("--max-epochs", type=int, default=20, help="epochs of each source network, at most")
-    parser.add_argument("--n-jobs", type=int, default=1, help="processes of the search over all networks")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=["tables", "sources"], help="stop once these are in the folder")
     parser.add_argument("--output", type=Path, help="Markdown file; the figures of every draw go beside it as JSON")
