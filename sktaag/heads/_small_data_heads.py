@@ -47,7 +47,7 @@ def small_data_heads(random_state=None):
     return {
         "ridge": make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 6, 22))),
         "Gaussian process": make_pipeline(StandardScaler(), process),
-        "extra trees": ExtraTreesRegressor(100, max_features=1 / 3, random_state=random_state),
+        "extra trees": ExtraTreesRegressor(200, max_features="sqrt", random_state=random_state),
     }
 
 

@@ -1,7 +1,6 @@
 """Names of sources, whatever holds them: those that a search tries one by one, those that stand side by side."""
 
 from functools import partial
-from operator import getitem
 from pathlib import Path
 
 import numpy as np
@@ -37,12 +36,12 @@ def named_sources(sources):
         )
     if len(sources) == 0:
         raise ValueError("sources is empty; at least one is needed.")
+    libraries = {}
     if isinstance(sources, pd.DataFrame):
-        libraries = {}
         rows = zip(*_check_library_rows(sources), strict=True)
         return {model_id: partial(open_source, path, libraries) for model_id, path in rows}
     names = list(sources) if isinstance(sources, dict) else range(len(sources))
-    return {name: partial(getitem, sources, name) for name in names}
+    return {name: partial(_take, sources, name, libraries) for name in names}
 
 
 def card_labels(sources):
@@ -134,6 +133,10 @@ def open_source(source, libraries):
     if not folder or Path(source).exists():
         return load_source(source)
     return libraries.setdefault(folder, ModelLibrary(folder)).get(model_id)
+
+
+def _take(sources, name, libraries):
+    return open_source(sources[name], libraries)
 
 
 def _card_names(frame):
