@@ -127,7 +127,7 @@ def matmul_peak(device="cpu", dtype=torch.float32, precision="highest"):
     n = 1024 if device == "cpu" else 8192
     a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
     torch.set_float32_matmul_precision(precision)
-    seconds = fastest(lambda: a @ b, 8, device)
+    seconds = fastest(lambda: a @ b, 100 if device == "cpu" else 8, device)  # a processor may be busy
     torch.set_float32_matmul_precision("highest")
     return 2 * n**3 / seconds
 
@@ -315,12 +315,15 @@ def on_cpu(X, y, X_test, y_test, args, drawn, picked, shapes):
             except ImportError as error:
                 skipped[name] = f"{type(error).__name__}: {error}"
 
-    run_loops()  # before and after the ensemble: the machine may be busy
-    total, ensemble = train_ensemble(X, y, args, None)
-    run_loops()
-    together = [float(np.abs(ensemble[k].predict(X_test) - y_test).mean()) for k in picked]
+    ensembles = {"PyramidEnsemble": False, "PyramidEnsemble, bfloat16 products": True}
+    together, totals = {}, {}
+    run_loops()  # before, between and after: the machine may be busy
+    for name, mixed_precision in ensembles.items():
+        totals[name], ensemble = train_ensemble(X, y, args, None, mixed_precision)
+        together[name] = [float(np.abs(ensemble[k].predict(X_test) - y_test).mean()) for k in picked]
+        run_loops()
     rows = {name: (np.mean(seconds, axis=0), errors[name]) for name, seconds in each.items() if seconds}
-    rows["PyramidEnsemble"] = (total / args.members, together)
+    rows |= {name: (total / args.members, together[name]) for name, total in totals.items()}
     if args.jobs > 1:
         with Parallel(n_jobs=args.jobs) as parallel:
             parallel(delayed(pyramid_regressor)((4,), X[:8], y[:8], X[:2], args, 0) for _ in range(2 * args.jobs))
@@ -336,10 +339,11 @@ def on_cpu(X, y, X_test, y_test, args, drawn, picked, shapes):
         )
         train_ensemble(X[:8], y[:8], args, args.jobs)  # starts its processes
         total, ensemble = train_ensemble(X, y, args, args.jobs)
-        rows[f"PyramidEnsemble, {args.jobs} processes"] = (np.array([total[0] / args.members, np.nan]), together)
+        seconds = np.array([total[0] / args.members, np.nan])
+        rows[f"PyramidEnsemble, {args.jobs} processes"] = (seconds, together["PyramidEnsemble"])
 
     print(machine("torch", "skorch", "scikit-learn", "xenonpy"))
-    print(describe(X, args) + f"; {args.sample} networks one by one, twice")
+    print(describe(X, args) + f"; {args.sample} networks one by one, three times")
     missing = (np.full(2, np.nan), [])
     reference, loop = (rows.get(name, missing)[0] for name in ("XenonPy Trainer", "loop of PyramidRegressor, dense"))
     table = [
@@ -367,15 +371,19 @@ def on_cpu(X, y, X_test, y_test, args, drawn, picked, shapes):
     print(f"\nMAE of the mean: {np.abs(y_test - y.mean()).mean():.2f}")
 
     skipping, dense, moved = bounds(drawn, X, args)
-    peak, speed, took = matmul_peak(), bandwidth(), rows["PyramidEnsemble"][0][1]
-    limits = [
-        ("products, zeros of X skipped", f"{skipping / 1e9:.2f} GFLOP", 1e3 * skipping / peak, skipping / peak / took),
-        ("products, all of X", f"{dense / 1e9:.2f} GFLOP", 1e3 * dense / peak, dense / peak / took),
-        ("AdamW", f"{moved / 1e9:.2f} GB", 1e3 * moved / speed, moved / speed / took),
+    speed, peaks = bandwidth(), {"float32": matmul_peak(), "bfloat16": matmul_peak(dtype=torch.bfloat16)}
+    works = [
+        (f"products in {dtype}, {what}, at {peak / 1e9:.0f} GFLOP/s", f"{amount / 1e9:.2f} GFLOP", amount / peak)
+        for what, amount in (("zeros of X skipped", skipping), ("all of X", dense))
+        for dtype, peak in peaks.items()
     ]
-    title = f"What bounds one network ({peak / 1e9:.0f} GFLOP/s, copies at {speed / 1e9:.0f} GB/s)"
-    columns = ["work", "amount", "ms at full speed", "share of PyramidEnsemble's processor time"]
-    markdown(title, columns, [(name, amount, ms, f"{share:.0%}") for name, amount, ms, share in limits])
+    works.append((f"AdamW, copies at {speed / 1e9:.0f} GB/s", f"{moved / 1e9:.2f} GB", moved / speed))
+    took = [rows[name][0][1] for name in ensembles]
+    limits = [
+        (work, amount, 1e3 * seconds, *(f"{seconds / whole:.0%}" for whole in took)) for work, amount, seconds in works
+    ]
+    title = "What bounds one network, at measured full speed"
+    markdown(title, ["work", "amount", "ms", *(f"share of {name}" for name in ensembles)], limits)
     figures = {
         name: {"wall_s": s[0], "processor_s": None if np.isnan(s[1]) else s[1], "mae": mae}
         for name, (s, mae) in rows.items()

@@ -1,4 +1,4 @@
-"""AdamW over stacked networks, each with its own learning rate."""
+"""AdamW over networks that are stacked, each with its own learning rate, or over a single one."""
 
 from collections.abc import Sequence
 
@@ -13,32 +13,27 @@ ADAM_EPS = 1e-6
 class BatchedAdamW:
     """AdamW for parameters whose first axis counts networks; the numbers are those of `torch.optim.AdamW` on each.
 
-    On the CPU a step goes network by network, so that the numbers of one stay in the cache. Elsewhere it takes all at
-    once; where rates differ it does so with a rate of one, and then moves each network its rate's share of that way:
+    Where rates differ a step is one with a rate of one, and then moves each network its rate's share of that way:
     AdamW's step is linear in the rate. No step waits for the device.
 
     Parameters
     ----------
     parameters : sequence of Tensor
-        Each of shape (n_networks, ...).
+        Each of shape (n_networks, ...). With one rate they may be those of a single network, of any shape.
     lr : sequence of float
         Learning rate of each network.
     weight_decay : float
         As in AdamW.
-    one_by_one : bool or None, default=None
-        Whether to go network by network; None decides by the device.
     """
 
-    def __init__(
-        self, parameters: Sequence[Tensor], lr: Sequence[float], weight_decay: float, one_by_one: bool | None = None
-    ) -> None:
+    def __init__(self, parameters: Sequence[Tensor], lr: Sequence[float], weight_decay: float) -> None:
         device = parameters[0].device
         self.parameters = list(parameters)
         self.lr = list(lr)
         self.weight_decay = weight_decay
-        self.one_by_one = device.type == "cpu" if one_by_one is None else one_by_one
         self.fused = device.type in ("cpu", "cuda")
-        self.n_steps = 0
+        #: Of each parameter; foreach's kernels read it on the host.
+        self.n_steps = list(torch.zeros(len(self.parameters), device=device if self.fused else "cpu").unbind())
         self.moments = [[torch.zeros_like(p) for p in self.parameters] for _ in range(2)]
         self._share_rates()
 
@@ -67,18 +62,13 @@ class BatchedAdamW:
             In the order of the parameters.
         """
         tensors = [[p.detach() for p in self.parameters], list(grads), *self.moments]
-        if self.one_by_one:
-            networks = zip(*(zip(*(t.unbind() for t in kind), strict=True) for kind in tensors), strict=True)
-            for lr, network in zip(self.lr, networks, strict=True):
-                self._step(*map(list, network), lr=lr)
-        elif len(set(self.lr)) == 1:
+        if len(set(self.lr)) == 1:
             self._step(*tensors, lr=self.lr[0])
         else:
             before = [p.clone() for p in tensors[0]]
             self._step(*tensors, lr=1.0)
             for p, old in zip(tensors[0], before, strict=True):
                 torch.lerp(old, p, self._shares.view(-1, *[1] * (p.ndim - 1)), out=p)
-        self.n_steps += 1
 
     def _share_rates(self) -> None:
         self._shares = torch.tensor(self.lr, dtype=torch.float32, device=self.parameters[0].device)
@@ -90,7 +80,7 @@ class BatchedAdamW:
             first,
             second,
             [],
-            list(torch.full((len(params),), float(self.n_steps), device=params[0].device).unbind()),
+            self.n_steps,
             foreach=not self.fused,
             fused=self.fused,
             amsgrad=False,

@@ -1,17 +1,15 @@
 """Many pyramids as one computation."""
 
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from sktaag.nn._plain_pyramid import _MOMENTUM, pyramid_state
 from sktaag.nn._pyramid import Pyramid
-from sktaag.nn._sparse_linear import _bag, _transpose
 
 _STATISTICS = ("mean", "variance")  # running ones, of each batch norm
-_MOMENTUM = 0.1  # of running statistics, as in torch.nn.BatchNorm1d
 
 
 class BatchedPyramid(nn.Module):
@@ -21,9 +19,9 @@ class BatchedPyramid(nn.Module):
     gives zero whatever its batch norm and activation function, so its weights on both sides have no gradient. No masks
     are needed, and a member ends as it would have ended alone.
 
-    Weights are laid out as (member, input, unit): the first one is a table of which sparse rows take bags. This class
-    is for the CPU, where a batched product gains nothing over products one after the other, and these can leave the
-    padding out; `sktaag.nn._batched_device_pyramid.BatchedDevicePyramid` is for the others.
+    Layers are laid out as (member, unit, row), which to torch's batch norm is one row with a channel for each unit of
+    each member; weights as (member, input, unit). No step of a training waits for the device. This is for devices that
+    like few large kernels; on a processor `sktaag.nn._plain_pyramid.PlainPyramid` is faster, one network at a time.
 
     Parameters
     ----------
@@ -31,20 +29,27 @@ class BatchedPyramid(nn.Module):
         Members of one number of outputs.
     columns : sequence of Tensor or None, default=None
         For each member the columns of x that it takes; None if all members take all of them.
+    dtype : torch.dtype, default=torch.float32
+        Of the factors of matrix products. Weights, sums and batch norm are in float32.
 
     Raises
     ------
     ValueError
         If the members differ in depth, activation function or batch norm, or have a bias other than zero in front of a
-        batch norm: it has no effect on predictions without dropout, its gradient is rounding noise, and Adam would walk
-        it at random.
+        batch norm, as in `PlainPyramid`.
     """
 
     columns: Tensor | None
     dropout: Tensor
 
-    def __init__(self, pyramids: Sequence[Pyramid], columns: Sequence[Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        pyramids: Sequence[Pyramid],
+        columns: Sequence[Tensor] | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__()
+        self.dtype = dtype
         blocks: list[list[Any]] = [list(pyramid.children())[:-1] for pyramid in pyramids]
         kinds = {tuple((type(b.activation), hasattr(b, "normalizer")) for b in block) for block in blocks}
         if len(kinds) != 1:
@@ -80,13 +85,13 @@ class BatchedPyramid(nn.Module):
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def forward(self, x: Tensor | Sequence[Tensor], noise: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
         """Run all members.
 
         Parameters
         ----------
-        x : Tensor of shape (n, n_columns), or sequence of Tensor
-            Batch for all members, strided or sparse CSR; or a sparse CSR one for each member, of its columns alone.
+        x : Tensor of shape (n, n_columns)
+            Batch for all members.
         noise : Tensor of shape (n_hidden, width, n) or None, default=None
             Uniform numbers in [0, 1), as many as the widest member has units, or more. A unit of a member drops out
             where they are below its rate. None for no dropout. Unused in evaluation.
@@ -95,23 +100,20 @@ class BatchedPyramid(nn.Module):
         -------
         Tensor of shape (n_members, n, n_outputs)
         """
-        h = self._first(x)
+        x = x.to(self.dtype)
+        h = x.t()[None] if self.columns is None else self._gather(x)
         for k in range(self.n_hidden + 1):
-            if k > 0:
-                h = _EachProduct.apply(h, self.weights[k], [sizes[k : k + 2] for sizes in self.sizes])
+            h = _StackedProduct.apply(self.weights[k], h, self.dtype)
             if not self.eps or k == self.n_hidden:
-                h = h + self.biases[0 if self.eps else k][:, None]
+                h = h + self.biases[0 if self.eps else k][:, :, None]
             if k == self.n_hidden:
                 break
-            kept = None
             if self.training and noise is not None:
-                kept = self._kept(noise[k, : h.shape[2]].T.contiguous(), k)
+                h = h * self._kept(noise[k, : h.shape[1]], k)
             if self.eps:
-                h = self._normalize(h, kept, k)
-            elif kept is not None:
-                h = h * kept
+                h = self._normalize_units(h, k)
             h = self.activation(h)
-        return h
+        return h.mT
 
     def keep(self, members: Tensor) -> None:
         """Go on with some of the members alone; its parameters are new ones.
@@ -148,36 +150,20 @@ class BatchedPyramid(nn.Module):
         list of dict of str to Tensor
         """
         numbers = torch.as_tensor(members, device=self.weights[0].device)
-
-        def fetch(tensors: Iterable[Tensor]) -> list[Tensor]:
-            return [tensor.detach()[numbers].cpu() for tensor in tensors]
-
-        weights = fetch(weight.mT for weight in self.weights)
-        biases, gammas, betas = map(fetch, (self.biases, self.gammas, self.betas))
-        means, variances = (fetch(getattr(self, f"{kind}_{k}") for k in range(len(gammas))) for kind in _STATISTICS)
+        statistics = [[getattr(self, f"{kind}_{k}") for k in range(len(self.gammas))] for kind in _STATISTICS]
+        kinds = [
+            [tensor.detach()[numbers].cpu() for tensor in kind]
+            for kind in ([*self.weights], [*self.biases], [*self.gammas], [*self.betas], *statistics)
+        ]
         states = []
         for m, (member, seen) in enumerate(zip(members, n_batches or [0] * len(members), strict=True)):
-            state: dict[str, Tensor] = {}
-            for k, (n_in, width) in enumerate(pairwise(self.sizes[member])):
-                last = k == self.n_hidden
-                name = "output" if last else f"layer_{k}.linear"
-                state[f"{name}.weight"] = weights[k][m, :width, :n_in]
-                if self.eps and not last:
-                    state[f"{name}.bias"] = torch.zeros(width)
-                    parts = {"weight": gammas, "bias": betas, "running_mean": means, "running_var": variances}
-                    for key, tensors in parts.items():
-                        state[f"layer_{k}.normalizer.{key}"] = tensors[k][m, :width]
-                    state[f"layer_{k}.normalizer.num_batches_tracked"] = torch.tensor(seen)
-                else:
-                    state[f"{name}.bias"] = biases[0 if self.eps else k][m, :width]
-            states.append({key: tensor.clone(memory_format=torch.contiguous_format) for key, tensor in state.items()})
+            n_columns, *widths = self.sizes[member]
+            of_layers = zip(kinds[0], [n_columns, *widths], widths, strict=False)
+            own = [[weight[m, :n_in, :n_out] for weight, n_in, n_out in of_layers]]
+            own.append([bias[m, :width] for bias, width in zip(kinds[1], widths[-len(kinds[1]) :], strict=True)])
+            own += [[t[m, :width] for t, width in zip(kind, widths, strict=False)] for kind in kinds[2:]]
+            states.append(pyramid_state(own, seen))
         return states
-
-    def _first(self, x: Tensor | Sequence[Tensor]) -> Tensor:
-        if isinstance(x, Tensor) and x.layout == torch.strided:
-            rows = x.expand(len(self), -1, -1) if self.columns is None else self._gather(x).mT
-            return _EachProduct.apply(rows, self.weights[0], [sizes[:2] for sizes in self.sizes])
-        return _FirstBag.apply(self.weights[0], [x] if isinstance(x, Tensor) else x)
 
     def _gather(self, x: Tensor) -> Tensor:
         """Columns of each member, as rows: (n_members, n_columns, n)."""
@@ -188,16 +174,13 @@ class BatchedPyramid(nn.Module):
         rate = self.dropout[:, k, None, None]
         return torch.where(noise >= rate, 1 / (1 - rate), 0)
 
-    def _normalize(self, h: Tensor, kept: Tensor | None, k: int) -> Tensor:
-        mean, variance = getattr(self, f"mean_{k}"), getattr(self, f"variance_{k}")
-        eps = self.eps[k]
-        if not self.training:
-            gain = self.gammas[k] * (variance + eps).rsqrt()
-            return (h * gain[:, None]).add_((self.betas[k] - mean * gain)[:, None])
-        h, of_batch, spread = _BatchNorm.apply(h, kept, self.gammas[k], self.betas[k], eps)
-        mean.lerp_(of_batch[:, 0], _MOMENTUM)
-        variance.lerp_(spread[:, 0] * (h.shape[1] / (h.shape[1] - 1)), _MOMENTUM)
-        return h
+    def _normalize_units(self, h: Tensor, k: int) -> Tensor:
+        channels = (self.gammas[k], self.betas[k], *(getattr(self, f"{kind}_{k}") for kind in _STATISTICS))
+        gamma, beta, mean, variance = (tensor.view(-1) for tensor in channels)
+        flat = h.view(1, -1, h.shape[2])
+        # not functional.batch_norm, which may hand so many channels to cuDNN
+        flat = torch.native_batch_norm(flat, gamma, beta, mean, variance, self.training, _MOMENTUM, self.eps[k])[0]
+        return flat.view_as(h)
 
 
 def _stack(tensors: Sequence[Tensor], fill: float = 0) -> Tensor:
@@ -209,81 +192,19 @@ def _stack(tensors: Sequence[Tensor], fill: float = 0) -> Tensor:
     return stack
 
 
-class _EachProduct(torch.autograd.Function):
-    """Product of (m, n, p) and (m, p, d), of which member m has the first (p_m, d_m) and the rest is padding."""
+class _StackedProduct(torch.autograd.Function):
+    """Product of the transpose of (m, p, d) with (m, p, n), or (1, p, n) for all, in a dtype; float32 comes out."""
 
     @staticmethod
-    def forward(ctx: Any, h: Tensor, weight: Tensor, sizes: Sequence[Sequence[int]]) -> Tensor:
-        ctx.save_for_backward(h, weight)
-        ctx.sizes = sizes
-        out = h.new_zeros(len(h), h.shape[1], weight.shape[2])
-        for m, (p, d) in enumerate(sizes):
-            torch.mm(h[m, :, :p], weight[m, :p, :d], out=out[m, :, :d])
-        return out
+    def forward(ctx: Any, weight: Tensor, h: Tensor, dtype: torch.dtype) -> Tensor:
+        weight, h = weight.to(dtype), h.to(dtype)
+        ctx.save_for_backward(weight, h)
+        return torch.bmm(weight.mT, h.expand(len(weight), -1, -1)).float()
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        h, weight = ctx.saved_tensors
-        of_h = torch.zeros_like(h) if ctx.needs_input_grad[0] else None
-        of_weight = torch.zeros_like(weight)
-        for m, (p, d) in enumerate(ctx.sizes):
-            grad = grads[0][m, :, :d]
-            torch.mm(h[m, :, :p].T, grad, out=of_weight[m, :p, :d])
-            if of_h is not None:
-                torch.mm(grad, weight[m, :p, :d].T, out=of_h[m, :, :p])
-        return of_h, of_weight, None
-
-
-class _FirstBag(torch.autograd.Function):
-    """CSR batches (n, p), one for all members or one for each, times a stack of weights (m, p, d)."""
-
-    @staticmethod
-    def forward(ctx: Any, table: Tensor, batches: Sequence[Tensor]) -> Tensor:
-        ctx.batches, ctx.shape = batches, table.shape
-        parts = [(batch.crow_indices(), batch.col_indices(), batch.values()) for batch in batches]
-        out = table.new_empty(len(table), batches[0].shape[0], table.shape[2])
-        for m, member in enumerate(table.unbind()):
-            out[m] = _bag(*parts[m % len(parts)], member)
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        parts = [
-            _transpose(batch.crow_indices(), batch.col_indices(), batch.values(), batch.shape[1])
-            for batch in ctx.batches
-        ]
-        bags = grads[0].new_zeros(ctx.shape) if len(parts) > 1 else grads[0].new_empty(ctx.shape)
-        for m, grad in enumerate(grads[0].unbind()):
-            bag = _bag(*parts[m % len(parts)], grad)
-            bags[m, : len(bag)] = bag
-        return bags, None
-
-
-class _BatchNorm(torch.autograd.Function):
-    """Dropout, then batch norm along the rows of (m, n, d), which is overwritten: few passes, and all vectorise."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, h: Tensor, kept: Tensor | None, gamma: Tensor, beta: Tensor, eps: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        if kept is not None:
-            h.mul_(kept)
-        mean = h.mean(1, keepdim=True)
-        h.sub_(mean)
-        variance = h.square().mean(1, keepdim=True)
-        scale = (variance + eps).rsqrt_()
-        h.mul_(scale)
-        ctx.h, ctx.kept, ctx.scale = h, kept, scale
-        ctx.save_for_backward(gamma)
-        ctx.mark_non_differentiable(mean, variance)
-        return (h * gamma[:, None]).add_(beta[:, None]), mean, variance
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (gamma,) = ctx.saved_tensors
-        grad, n = grads[0], ctx.h.shape[1]
-        of_beta, of_gamma = grad.sum(1, keepdim=True), (grad * ctx.h).sum(1, keepdim=True)
-        of_h = ctx.h.mul_(of_gamma / -n).add_(grad).sub_(of_beta / n).mul_(gamma[:, None] * ctx.scale)
-        if ctx.kept is not None:
-            of_h.mul_(ctx.kept)
-        return of_h, None, of_gamma[:, 0], of_beta[:, 0], None
+        weight, h = ctx.saved_tensors
+        grad = grads[0].to(weight.dtype)
+        of_weight = torch.bmm(h.expand(len(weight), -1, -1), grad.mT).float()
+        of_h = torch.bmm(weight, grad).float() if ctx.needs_input_grad[1] else None
+        return of_weight, of_h, None

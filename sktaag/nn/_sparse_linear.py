@@ -1,5 +1,6 @@
 """A linear layer that also takes sparse batches."""
 
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -72,6 +73,39 @@ class SparseLinear(nn.Linear):
         rows = self.weight.t().contiguous()  # (in_features, out_features); no copy if column_major
         y = _SparseTimesDense.apply(rows, x.crow_indices(), x.col_indices(), x.values())
         return y if self.bias is None else y + self.bias
+
+
+class SparseBatch:
+    """A CSR batch that many networks take: it is transposed once for all of them.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n, p) and dtype float32
+    """
+
+    def __init__(self, X: csr_array) -> None:
+        self.X = X
+
+    def __len__(self) -> int:
+        return self.X.shape[0]
+
+    @cached_property
+    def transposed(self) -> "SparseBatch":
+        """The batch of shape (p, n)."""
+        return SparseBatch(csr_array(self.X.T))
+
+    @cached_property
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        crow, col, values = map(torch.from_numpy, (self.X.indptr, self.X.indices, self.X.data))
+        return crow, col, values
+
+    def times(self, dense: Tensor) -> Tensor:
+        """Return the product with a matrix of shape (p, d)."""
+        return _bag(*self._parts, dense.contiguous())
+
+    def columns(self, numbers: Any) -> "SparseBatch":
+        """Return the batch of some columns."""
+        return SparseBatch(self.X[:, numbers])
 
 
 class _SparseTimesDense(torch.autograd.Function):

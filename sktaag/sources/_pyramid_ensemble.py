@@ -13,9 +13,10 @@ from sktaag.sources._shotgun_ensemble import ShotgunEnsemble
 class PyramidEnsemble(MultiOutputMixin, RegressorMixin, ShotgunEnsemble):
     """Many pyramid networks of random shape, trained together: the shotgun of XenonPy.MDL [1]_.
 
-    Networks of the same depth and activation function are stacked, so that a layer of all of them is one matrix
-    product; each has its own shape, weights, dropout, learning rate, columns, early stopping and score. Each is a
-    source of its own: ``ensemble[17]`` is a fitted `PyramidRegressor`.
+    On a device, networks of the same depth and activation function are stacked, so that a layer of all of them is one
+    matrix product. On the CPU, where that gains nothing, they share sliced and transposed batches and train in turn,
+    each out of the cache. Each has its own shape, weights, dropout, learning rate, columns, early stopping and score,
+    and is a source of its own: ``ensemble[17]`` is a fitted `PyramidRegressor`.
 
     Network k depends on the data, on `random_state` and on k, not on `n_models`, nor, but for rounding, on the networks
     that it is trained beside. Networks of one property share the order of batches, the validation rows, so that their
@@ -58,14 +59,15 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, ShotgunEnsemble):
         Largest number of networks trained together. None leaves it to `max_memory`.
     max_memory : int or None, default=None
         Bytes that the training of networks together may take, estimated, beside X and the finished networks; a network
-        that needs more is trained alone. None is 128 MiB on the CPU, where more leaves the caches, and 4 GiB on CUDA
+        that needs more is trained alone. None is 128 MiB on the CPU, where more gains nothing, and 4 GiB on CUDA
         devices, or half of their free memory where that is less.
     checkpoint : path or None, default=None
         Folder that keeps what is finished. A `fit` that was killed goes on from there, a larger `n_models` adds to it,
         and other data, parameters or seeds are refused.
     mixed_precision : "auto" or bool, default="auto"
-        Precision of matrix products on CUDA devices: TF32 ("auto"), bfloat16 (True) or float32 (False). All else, and
-        the CPU, is in float32.
+        Precision of matrix products: float32 (False), bfloat16 (True), or "auto", which is TF32 on CUDA devices and
+        float32 on the CPU. bfloat16 saves time on processors that multiply it (AVX512_BF16, AMX), and costs time on
+        others; networks of one seed then differ a little. All else is in float32.
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is one, else the CPU. A CUDA device holds X, dense.
     n_jobs : int or None, default=None

@@ -50,14 +50,15 @@ class PyramidEnsembleClassifier(ClassifierMixin, ShotgunEnsemble):
         Largest number of networks trained together. None leaves it to `max_memory`.
     max_memory : int or None, default=None
         Bytes that the training of networks together may take, estimated, beside X and the finished networks; a network
-        that needs more is trained alone. None is 128 MiB on the CPU, where more leaves the caches, and 4 GiB on CUDA
+        that needs more is trained alone. None is 128 MiB on the CPU, where more gains nothing, and 4 GiB on CUDA
         devices, or half of their free memory where that is less.
     checkpoint : path or None, default=None
         Folder that keeps what is finished. A `fit` that was killed goes on from there, a larger `n_models` adds to it,
         and other data, parameters or seeds are refused.
     mixed_precision : "auto" or bool, default="auto"
-        Precision of matrix products on CUDA devices: TF32 ("auto"), bfloat16 (True) or float32 (False). All else, and
-        the CPU, is in float32.
+        Precision of matrix products: float32 (False), bfloat16 (True), or "auto", which is TF32 on CUDA devices and
+        float32 on the CPU. bfloat16 saves time on processors that multiply it (AVX512_BF16, AMX), and costs time on
+        others; networks of one seed then differ a little. All else is in float32.
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is one, else the CPU. A CUDA device holds X, dense.
     n_jobs : int or None, default=None

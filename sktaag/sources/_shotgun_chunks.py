@@ -2,7 +2,7 @@
 
 import torch
 
-_CPU_MEMORY = 2**27  # bytes; on the CPU larger chunks only leave the caches
+_CPU_MEMORY = 2**27  # bytes; on the CPU larger chunks share no more, and are lost in a whole when killed
 _CUDA_MEMORY = 2**32  # bytes; larger chunks keep a device no busier and are padded more
 _CUDA_SHARE = 0.5  # of what is free, at most
 _COPIES = 5  # of each weight: itself, its gradient, two moments, the best so far
@@ -10,7 +10,7 @@ _LAYERS_KEPT = 6  # arrays of the size of a hidden layer's batch that live at on
 
 
 def plan_chunks(members, n_features, batch_size, models_per_batch, max_memory, device):
-    """Group networks that can be stacked, those of similar widths together.
+    """Group networks that can be stacked, those of similar widths together; on the CPU they share batches.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ class Member:
     def pyramid(self, n_features):
         """Return the untrained network over its own columns.
 
-        Biases in front of a batch norm are zero, and stay so: see `sktaag.nn._batched_pyramid`.
+        Biases in front of a batch norm are zero, and stay so: see `sktaag.nn._plain_pyramid`.
         """
         with isolated_seed(self.seed, torch.device("cpu")):
             net = Pyramid(

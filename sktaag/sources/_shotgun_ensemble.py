@@ -21,7 +21,7 @@ from sktaag.sources._shotgun_checkpoint import Checkpoint
 from sktaag.sources._shotgun_chunks import plan_chunks
 from sktaag.sources._shotgun_draws import SharedDraws, check_ranges, draw_member
 from sktaag.sources._shotgun_net import ShotgunNet
-from sktaag.sources._shotgun_rows import sparse_if_mostly_zero
+from sktaag.sources._shotgun_rows import device_rows
 from sktaag.sources._shotgun_training import train_chunk
 
 _EARLY_STOPPING_ROWS = 100  # as in PyramidRegressor
@@ -240,7 +240,7 @@ class ShotgunEnsemble(BaseEstimator):
     def _train(self, members, X, columns, entropy, device, checkpoint):
         """Train what is not finished; dict of int to Trained."""
         trained = {} if checkpoint is None else {k: v for k, v in checkpoint.read().items() if k < self.n_models}
-        X = sparse_if_mostly_zero(X, device)
+        X = device_rows(X, device)
         todo = [member for member in members if member.index not in trained]
         chunks = plan_chunks(todo, X.shape[1], self.batch_size, self.models_per_batch, self.max_memory, device)
         properties = [self._prepare(*column, entropy, j) for j, column in enumerate(columns)]

@@ -4,7 +4,6 @@ import torch
 
 from sktaag.nn import Pyramid
 from sktaag.nn._batched_adamw import ADAM_EPS, BatchedAdamW
-from sktaag.nn._batched_device_pyramid import BatchedDevicePyramid
 from sktaag.nn._batched_pyramid import BatchedPyramid
 
 SHAPES = [(9, 4), (6, 5), (7, 2)]
@@ -22,27 +21,19 @@ def make(shapes=SHAPES, n_columns=(20, 20, 20), **params):
     return pyramids
 
 
-def csr(x):
-    return x.to_sparse_csr()
-
-
 @pytest.fixture
 def x():
     random = np.random.RandomState(0)
     return torch.from_numpy((random.rand(16, 20) * (random.rand(16, 20) < 0.2)).astype(np.float32))
 
 
-KINDS = [(BatchedPyramid, False), (BatchedPyramid, True), (BatchedDevicePyramid, False)]
-
-
-@pytest.mark.parametrize(("kind", "sparse"), KINDS)
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "elu", "gelu", "silu", "tanh"])
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_outputs_gradients_and_statistics_are_those_of_each(x, kind, sparse, activation, batch_norm):
+def test_outputs_gradients_and_statistics_are_those_of_each(x, activation, batch_norm):
     pyramids = make(activation=activation, batch_norm=batch_norm)
-    batched = kind(pyramids)
+    batched = BatchedPyramid(pyramids)
     assert len(batched) == 3
-    y = batched(csr(x) if sparse else x)[:, :, 0]
+    y = batched(x)[:, :, 0]
     batched.zero_grad()
     y.square().sum().backward()
     for k, pyramid in enumerate(pyramids):
@@ -61,26 +52,24 @@ def test_outputs_gradients_and_statistics_are_those_of_each(x, kind, sparse, act
         torch.testing.assert_close(batched(x)[k], pyramid.eval()(x), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("kind", "sparse"), KINDS)
-def test_columns_of_each(x, kind, sparse):
+def test_columns_of_each(x):
     columns = [torch.tensor(c) for c in ([0, 3, 4], [1, 2, 3, 5, 19], [7, 9])]
     pyramids = make(n_columns=[len(c) for c in columns])
     parts = [x[:, c] for c in columns]
-    batched = kind(pyramids, None if sparse else columns)
-    y = batched([csr(part) for part in parts] if sparse else x)
+    batched = BatchedPyramid(pyramids, columns)
+    y = batched(x)
     gradient = torch.autograd.grad(y.sum(), batched.weights[0])[0]
     for k, (pyramid, part) in enumerate(zip(pyramids, parts, strict=True)):
         torch.testing.assert_close(y[k], pyramid(part), rtol=1e-4, atol=1e-5)
         assert not gradient[k, len(columns[k]) :].any()
 
 
-@pytest.mark.parametrize("kind", [BatchedPyramid, BatchedDevicePyramid])
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_dropout_by_the_rate_of_each(x, kind, batch_norm):
+def test_dropout_by_the_rate_of_each(x, batch_norm):
     params = {"batch_norm": batch_norm}
     pyramids = [*make(SHAPES[:1], [20], dropout=0.5, **params), *make(SHAPES[1:], [20, 20], dropout=0.0, **params)]
     noise = torch.rand(2, 11, 16)  # for more units than the widest has
-    batched = kind(pyramids)
+    batched = BatchedPyramid(pyramids)
     torch.testing.assert_close(batched(x, noise)[1:], batched(x)[1:])
     assert (batched(x, noise)[0] - batched(x)[0]).abs().max() > 0.01
 
@@ -94,13 +83,12 @@ def test_dropout_by_the_rate_of_each(x, kind, batch_norm):
     torch.testing.assert_close(batched.eval()(x, noise), batched(x))
 
 
-@pytest.mark.parametrize("kind", [BatchedPyramid, BatchedDevicePyramid])
 @pytest.mark.parametrize("rates", [[0.001, 0.003, 0.01], [0.003] * 3])
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_a_training_is_that_of_each_and_padding_stays_zero(x, kind, rates, batch_norm):
+def test_a_training_is_that_of_each_and_padding_stays_zero(x, rates, batch_norm):
     pyramids = make(batch_norm=batch_norm, activation="gelu")
-    batched = kind(pyramids)
-    ours = BatchedAdamW(list(batched.parameters()), rates, 0.1, one_by_one=kind is BatchedPyramid)
+    batched = BatchedPyramid(pyramids)
+    ours = BatchedAdamW(list(batched.parameters()), rates, 0.1)
     theirs = []
     for pyramid, lr in zip(pyramids, rates, strict=True):
         if batch_norm:
@@ -130,20 +118,36 @@ def test_a_training_is_that_of_each_and_padding_stays_zero(x, kind, rates, batch
     assert not batched.weights[1][1, :, 2:].any()
 
 
-@pytest.mark.parametrize(("kind", "sparse"), KINDS)
-def test_linear_models(x, kind, sparse):
+def test_linear_models(x):
     pyramids = make([(), (), ()])
-    batched = kind(pyramids)
+    batched = BatchedPyramid(pyramids)
     expected = torch.stack([pyramid(x) for pyramid in pyramids])
-    torch.testing.assert_close(batched(csr(x) if sparse else x), expected)
+    torch.testing.assert_close(batched(x), expected)
     assert list(batched.states([1])[0]) == ["output.weight", "output.bias"]
 
 
 def test_bfloat16_products(x):
     pyramids = make()
-    exact, rough = BatchedDevicePyramid(pyramids)(x), BatchedDevicePyramid(pyramids, dtype=torch.bfloat16)(x)
+    exact, rough = BatchedPyramid(pyramids)(x), BatchedPyramid(pyramids, dtype=torch.bfloat16)(x)
     assert rough.dtype == torch.float32
     assert 0 < (exact - rough).abs().max() < 0.1 * exact.abs().max()
+
+
+@pytest.mark.parametrize("rates", [[0.001, 0.003, 0.01], [0.003] * 3])
+@pytest.mark.parametrize("columns", [None, [torch.tensor([0, 3]), torch.tensor([1, 2, 19]), torch.tensor([7])]])
+def test_no_step_reads_a_number_back_or_leaves_the_device(rates, columns):
+    # the meta device has no numbers to read, and refuses tensors of another device
+    n_columns = [20] * 3 if columns is None else [len(c) for c in columns]
+    batched = BatchedPyramid(make(n_columns=n_columns, dropout=0.3), columns, torch.bfloat16).to("meta")
+    optimizer = BatchedAdamW(list(batched.parameters()), rates, 0.1)
+    x, noise = torch.empty(16, 20, device="meta"), torch.empty(2, 11, 16, device="meta")
+    for _ in range(2):
+        loss = batched(x, noise).square().mean()
+        optimizer.step(torch.autograd.grad(loss, list(batched.parameters())))
+    with pytest.raises(RuntimeError, match="meta"):
+        loss.item()
+    with pytest.raises(RuntimeError, match="device"):
+        batched(x, torch.empty(2, 11, 16))
 
 
 def test_what_cannot_be_stacked():

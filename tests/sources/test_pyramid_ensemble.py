@@ -15,9 +15,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import sktaag.sources._shotgun_ensemble as module
 from sktaag.nn import RandomPyramid, resolve_hidden
 from sktaag.nn._batched_adamw import ADAM_EPS
-from sktaag.nn._batched_device_pyramid import BatchedDevicePyramid
 from sktaag.sources import ModelLibrary, PyramidEnsemble, PyramidRegressor, _shotgun_training, load_source, save_source
 from sktaag.sources._shotgun_draws import SharedDraws
+from sktaag.sources._shotgun_networks import StackedNetworks
 
 
 @parametrize_with_checks([PyramidEnsemble(6, (16, 8), max_epochs=20, lr=0.01)])
@@ -123,11 +123,42 @@ def test_a_network_alone_in_a_plain_loop(counts, columns, sparse, batch_norm):
 @pytest.mark.parametrize("columns", [None, (30, 80)])
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_the_stack_for_devices_gives_the_same_networks(counts, columns, batch_norm, monkeypatch):
-    monkeypatch.setattr(_shotgun_training, "BatchedPyramid", BatchedDevicePyramid)
+    monkeypatch.setattr(_shotgun_training, "networks_for", lambda device: StackedNetworks)
     X, y = counts
     X = np.random.RandomState(1).randn(*X.shape).astype(np.float32) + X
     params = {**RANGES, "max_features": columns, "batch_norm": batch_norm}
     assert_trained_alike(PyramidEnsemble(9, **params, device="cpu").fit(X, y), X, y)
+
+
+def test_an_epoch_on_a_device_reads_nothing_back(counts):
+    # the meta device has no numbers to read, and refuses tensors of another device
+    X, y = (np.asarray(array, np.float32) for array in counts)
+    ensemble = PyramidEnsemble(3, **{**RANGES, "activation": "relu", "hidden": (8, 4)}).fit(X, y)
+    members, device = ensemble.net_.members, torch.device("meta")
+
+    class Draws:
+        def noise(self, epoch, batch, n_layers, n_rows, device):
+            return torch.empty(n_layers, 8, n_rows, device=device)
+
+    networks = StackedNetworks(members, torch.from_numpy(X).to(device), y, Draws(), 0.01, device, torch.bfloat16)
+    for epoch in range(2):
+        assert networks.train(epoch, [np.arange(80), np.arange(80, 300)]).device == device
+        assert all(values.device == device for values in networks.validate(np.arange(60)))
+        networks.remember(np.array([0, 2]))
+
+
+def test_bfloat16_on_the_cpu_learns_as_much():
+    rng = np.random.RandomState(0)
+    X = rng.poisson(0.3, (600, 150)).astype(np.float32)
+    y = X @ rng.randn(150) + rng.randn(600)
+    params = {"hidden": RandomPyramid((2, 3), (100, 200)), "max_epochs": 12, "lr": 0.005, "random_state": 0}
+    exact, coarse = (
+        PyramidEnsemble(4, **params, mixed_precision=mixed, device="cpu").fit(X, y) for mixed in ("auto", True)
+    )
+    assert not np.array_equal(exact.predict(X), coarse.predict(X))
+    scores = exact.members_["validation_score"], coarse.members_["validation_score"]
+    assert scores[0].min() > 0.5
+    assert scores[1].mean() == pytest.approx(scores[0].mean(), abs=0.03)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

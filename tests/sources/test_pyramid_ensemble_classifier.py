@@ -10,7 +10,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sktaag.nn import RandomPyramid
 from sktaag.nn._batched_adamw import ADAM_EPS
-from sktaag.nn._batched_device_pyramid import BatchedDevicePyramid
 from sktaag.sources import (
     ModelLibrary,
     PyramidClassifier,
@@ -20,6 +19,7 @@ from sktaag.sources import (
     save_source,
 )
 from sktaag.sources._shotgun_draws import SharedDraws
+from sktaag.sources._shotgun_networks import NetworksInTurn, StackedNetworks
 from sktaag.transfer import FrozenFeaturizer
 
 
@@ -74,10 +74,9 @@ def train_plainly(ensemble, k, X, y):
     return state, score
 
 
-@pytest.mark.parametrize("kind", [None, BatchedDevicePyramid])
+@pytest.mark.parametrize("kind", [NetworksInTurn, StackedNetworks])
 def test_a_network_alone_in_a_plain_loop(data, kind, monkeypatch):
-    if kind is not None:
-        monkeypatch.setattr(_shotgun_training, "BatchedPyramid", kind)
+    monkeypatch.setattr(_shotgun_training, "networks_for", lambda device: kind)
     X, y = data
     ensemble = PyramidEnsembleClassifier(5, **PARAMS).fit(X, y)
     for k in range(5):
