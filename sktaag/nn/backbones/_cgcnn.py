@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import CGConv
 
-from sktaag.nn._backbone import Backbone
+from sktaag.nn._backbone import Backbone, gaussians
 
 
 class CGCNN(Backbone):
@@ -140,7 +140,7 @@ class CGCNN(Backbone):
         nearest = self._nearest(edge_index, length, batch.z)
         edge_index, length = edge_index[:, nearest], length[nearest]
         width = self.centers[1] - self.centers[0]
-        bonds = torch.exp(-(((length[:, None] - self.centers) / width) ** 2))  # (E, n_gaussians)
+        bonds = gaussians(length, self.centers, -1 / width.square())  # (E, n_gaussians)
         states = [self.embedding(batch.z)]
         for conv in self.convs:
             states.append(nn.functional.softplus(conv(states[-1], edge_index, bonds)))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn.models import schnet
 
-from sktaag.nn._backbone import Backbone
+from sktaag.nn._backbone import Backbone, gaussians
 
 
 class SchNet(Backbone):
@@ -129,7 +129,7 @@ class SchNet(Backbone):
     def tokens(self, batch: Any) -> Tensor:
         """Compute the states after the embedding and after each block, (n_atoms, n_layers + 1, n_features)."""
         edge_index, _, length, _ = self.edges(batch)
-        filters = self.distance_expansion(length)  # (E, n_gaussians)
+        filters = gaussians(length, self.distance_expansion.offset, self.distance_expansion.coeff)  # (E, n_gaussians)
         states = [self.embedding(batch.z)]
         for interaction in self.interactions:
             states.append(states[-1] + interaction(states[-1], edge_index, length, filters))
