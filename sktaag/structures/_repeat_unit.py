@@ -2,13 +2,19 @@
 
 from dataclasses import dataclass
 from functools import reduce
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from rdkit import Chem
 
 from sktaag.structures._invalid import InvalidStructureError
 
 _UNIT, _PLACE = "_unit", "_place"  # properties of atoms: where they stand in a chain of units
+_SIDES = {
+    Chem.BondStereo.STEREOE: Chem.BondStereo.STEREOTRANS,
+    Chem.BondStereo.STEREOTRANS: Chem.BondStereo.STEREOTRANS,
+    Chem.BondStereo.STEREOZ: Chem.BondStereo.STEREOCIS,
+    Chem.BondStereo.STEREOCIS: Chem.BondStereo.STEREOCIS,
+}
 
 
 def attachment_points(mol):
@@ -61,12 +67,26 @@ class RepeatUnit:
         InvalidStructureError
             If the molecule is not the repeat unit of a linear polymer.
         """
-        segments = _segments(mol)
-        words = [Chem.MolToSmiles(segment) for segment in segments]
-        n = len(words)
-        period = next(p for p in range(1, n + 1) if n % p == 0 and words == words[:p] * (n // p))
-        starts = (segments[i:period] + segments[:i] for i in range(period))
-        return cls(min(Chem.MolToSmiles(_join(word, closed=False)) for word in starts))
+        unit = Chem.Mol(mol)
+        head, tail = _ends(unit)
+        path = Chem.GetShortestPath(unit, head, tail)[1:-1]
+        backbone = [unit.GetBondBetweenAtoms(a, b) for a, b in pairwise(path)]
+        cuts = [
+            cut
+            for cut, bond in zip(pairwise(path), backbone, strict=True)
+            if bond.GetBondType() == Chem.BondType.SINGLE and not bond.IsInRing()
+        ]
+        stereo, joined = _stereo_bonds(unit), {(path[0], head): path[-1], (path[-1], tail): path[0]}
+        starts = (_rewire(unit, joined | {(a, b): head, (b, a): tail}, stereo) for a, b in cuts)
+        names = [Chem.MolToSmiles(start) for start in (unit, *starts)]
+        for period in range(1, len(names)):
+            n_units, rest = divmod(len(names), period)
+            if not rest and names == names[:period] * n_units:
+                # probably written too long; *CO*, whose two starts read the same, is not
+                shorter = _part(unit, *cuts[period - 1], stereo)
+                if Chem.MolToSmiles(_join(shorter, n_units, closed=False)) == names[0]:
+                    return cls.from_mol(shorter)
+        return cls(min(names))
 
     def cyclic(self, n_units=None):
         """Join the two ends of the repeat unit into a ring.
@@ -93,7 +113,7 @@ class RepeatUnit:
                 f"has {n_backbone} backbone atoms a unit, too few for a ring of n_units={n_units}: "
                 f"set n_units to {n_fewest} or more, or to None"
             )
-        return _tidy(_join([unit] * (n_units or n_fewest), closed=True))
+        return _tidy(_join(unit, n_units or n_fewest, closed=True))
 
     def oligomer(self, n_units=3):
         """Write `n_units` units in a row and end them with hydrogen.
@@ -106,7 +126,7 @@ class RepeatUnit:
         -------
         mol : rdkit.Chem.Mol
         """
-        chain = Chem.Mol(_join([self._labelled()] * n_units, closed=False))
+        chain = _join(self._labelled(), n_units, closed=False)
         for star in attachment_points(chain):
             star.SetAtomicNum(1)  # deleting the * instead would lose the chirality of its neighbour
         rules = Chem.RemoveHsParameters()
@@ -141,33 +161,7 @@ class RepeatUnit:
         mol = Chem.MolFromSmiles(self.psmiles)
         for atom in mol.GetAtoms():
             atom.SetIntProp(_PLACE, atom.GetIdx())
-        for isotope, star in enumerate(attachment_points(mol), start=1):
-            star.SetIsotope(isotope)
         return mol
-
-
-def _segments(mol):
-    """Cut a repeat unit at every bond where it could start.
-
-    The pieces come in backbone order; isotope 1 marks the ``*`` towards the previous piece, 2 the other one.
-    """
-    mol = Chem.Mol(mol)
-    head, tail = _ends(mol)
-    path = Chem.GetShortestPath(mol, head, tail)
-    backbone = [mol.GetBondBetweenAtoms(a, b) for a, b in pairwise(path[1:-1])]
-    cuts = [b.GetIdx() for b in backbone if b.GetBondType() == Chem.BondType.SINGLE and not b.IsInRing()]
-    # a cut leaves the same isotope on both of its ends, higher along the path: the lower one on a piece faces back
-    mol.GetAtomWithIdx(head).SetIsotope(1)
-    mol.GetAtomWithIdx(tail).SetIsotope(len(cuts) + 2)
-    if cuts:
-        mol = Chem.FragmentOnBonds(mol, cuts, dummyLabels=[(i, i) for i in range(2, len(cuts) + 2)])
-    pieces = sorted(
-        Chem.GetMolFrags(mol, asMols=True), key=lambda m: min(star.GetIsotope() for star in attachment_points(m))
-    )
-    for piece in pieces:
-        for isotope, star in enumerate(sorted(attachment_points(piece), key=lambda a: a.GetIsotope()), start=1):
-            star.SetIsotope(isotope)
-    return pieces
 
 
 def _ends(mol):
@@ -183,28 +177,88 @@ def _ends(mol):
         if star.GetDegree() != 1 or star.GetBonds()[0].GetBondType() != Chem.BondType.SINGLE:
             raise InvalidStructureError("has a '*' that is not the end of one single bond")
         star.SetAtomMapNum(0)
+        star.SetIsotope(0)
     if mol.GetNumAtoms() == 2:
         raise InvalidStructureError("has no atom between its two attachment points")
     return stars[0].GetIdx(), stars[1].GetIdx()
 
 
-def _join(segments, closed):
-    """Zip segments head to tail; RDKit's molzip keeps the stereochemistry at the new bonds."""
-    pieces = []
-    for i, segment in enumerate(segments):
-        piece = Chem.Mol(segment)
-        for atom in piece.GetAtoms():
+def _part(mol, a, b, stereo):
+    """Cut a bond of the backbone and return the piece with the first ``*``, if that is not the larger one."""
+    mol = Chem.RWMol(mol)
+    swaps = {(a, b): mol.AddAtom(Chem.Atom(0)), (b, a): mol.AddAtom(Chem.Atom(0))}
+    return min(Chem.GetMolFrags(_rewire(mol, swaps, stereo), asMols=True), key=Chem.Mol.GetNumAtoms)
+
+
+def _join(unit, n_units, closed):
+    """Join copies of a unit, the second ``*`` of each to the first one of the next."""
+    head, tail = (star.GetIdx() for star in attachment_points(unit))
+    first, last = (unit.GetAtomWithIdx(star).GetNeighbors()[0].GetIdx() for star in (head, tail))
+    copies, swaps, n_atoms = [], {}, unit.GetNumAtoms()
+    for i in range(n_units):
+        copies.append(Chem.Mol(unit))
+        for atom in copies[-1].GetAtoms():
             atom.SetIntProp(_UNIT, i)
-        last = i == len(segments) - 1
-        # atom maps from 1 name the bonds to be made; 0 leaves an end open
-        bonds = {1: i or (len(segments) if closed else 0), 2: len(segments) * closed if last else i + 1}
-        for star in attachment_points(piece):
-            star.SetAtomMapNum(bonds[star.GetIsotope()])
-            star.SetIsotope(0)
-        pieces.append(piece)
-    if len(pieces) == 1 and not closed:
-        return pieces[0]
-    return Chem.molzip(reduce(Chem.CombineMols, pieces))
+        if closed or i < n_units - 1:
+            this, following = i * n_atoms, (i + 1) * n_atoms if i < n_units - 1 else 0
+            swaps[this + last, this + tail] = following + first
+            swaps[following + first, following + head] = this + last
+    mol = reduce(Chem.CombineMols, copies)
+    mol = _rewire(mol, swaps, _stereo_bonds(mol))
+    mol.BeginBatchEdit()
+    for _, star in swaps:
+        mol.RemoveAtom(star)
+    mol.CommitBatchEdit()
+    return mol
+
+
+def _stereo_bonds(mol):
+    """Double bonds of known configuration: (their two atoms, a neighbour of each, on which sides these are)."""
+    return [
+        ((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()), tuple(bond.GetStereoAtoms()), _SIDES[bond.GetStereo()])
+        for bond in mol.GetBonds()
+        if bond.GetStereo() in _SIDES
+    ]
+
+
+def _rewire(mol, swaps, stereo):
+    """Give atoms new neighbours by single bonds, each in the place of an old one: stereochemistry stays as it was.
+
+    RDKit can do this with ``molzip``, but that loses a configuration now and then where a molecule has several.
+
+    Parameters
+    ----------
+    mol : rdkit.Chem.Mol
+    swaps : dict of (int, int) to int
+        By an atom and its old neighbour, the new one.
+    stereo : list
+        Of `_stereo_bonds`.
+
+    Returns
+    -------
+    mol : rdkit.Chem.RWMol
+    """
+    new = Chem.RWMol(mol)
+    for a, b in {tuple(sorted(bond)) for bond in swaps}:
+        new.RemoveBond(a, b)
+    for a, b in {tuple(sorted((atom, neighbour))) for (atom, _), neighbour in swaps.items()}:
+        new.AddBond(a, b, Chem.BondType.SINGLE)
+    for number in {atom for atom, _ in swaps}:
+        atom, before = new.GetAtomWithIdx(number), mol.GetAtomWithIdx(number)
+        if before.GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED:
+            order = [neighbour.GetIdx() for neighbour in atom.GetNeighbors()]
+            places = [order.index(swaps.get((number, n.GetIdx()), n.GetIdx())) for n in before.GetNeighbors()]
+            if sum(one > other for one, other in combinations(places, 2)) % 2:  # an odd permutation
+                atom.InvertChirality()
+    for ends, sides, configuration in stereo:
+        bond = new.GetBondBetweenAtoms(*ends)
+        bond.SetStereoAtoms(*(swaps.get((end, side), side) for end, side in zip(ends, sides, strict=True)))
+        bond.SetStereo(configuration)
+    if stereo:
+        for bond in new.GetBonds():
+            bond.SetBondDir(Chem.BondDir.NONE)
+        Chem.SetDoubleBondNeighborDirections(new)
+    return new
 
 
 def _tidy(mol):

@@ -220,6 +220,30 @@ def test_stereo_is_kept(name):
         assert any(str(s.specified) == "Specified" for s in found)
 
 
+@pytest.mark.parametrize(
+    "smiles",
+    [
+        r"*Oc1ccc(/C(C)=N/N=C(\C)c2ccc(OC(=O)CCCCCCCCC(*)=O)cc2)cc1",
+        r"*OCCOC(=O)/C(C#N)=C/c1ccc(/C=C(\C#N)C(=O)O*)cc1",
+        "*Oc1ccc(NC(=O)/C=C/C(=O)NNC(=O)/C=C/C(=O)Nc2ccc(*)cc2)cc1",
+        r"*NC/C=C\C[C@H](F)C/C=C/CC(*)=O",
+    ],
+)
+def test_several_configurations_are_kept_at_once(smiles):
+    unit, rng = to_mol(smiles), random.Random(0)
+    orders = [rng.sample(range(unit.GetNumAtoms()), unit.GetNumAtoms()) for _ in range(20)]
+    written = {Chem.MolToSmiles(Chem.RenumberAtoms(unit, order), canonical=False) for order in orders}
+    assert len(written) > 2
+    assert same(*written)
+    ring = MoleculeReader(polymer="cyclic", n_units=2).read(smiles)
+    assert kinds_of_stereo(to_mol(forms(smiles)[0])) == kinds_of_stereo(unit)
+    assert kinds_of_stereo(ring) == sorted(kinds_of_stereo(unit) * 2)
+
+
+def kinds_of_stereo(mol):
+    return sorted(str(s.type) for s in Chem.FindPotentialStereo(mol) if str(s.specified) == "Specified")
+
+
 def test_oligomer_of_plla_has_only_l_units():
     mol = MoleculeReader(polymer="oligomer", n_units=4).read(STEREO["poly(L-lactide)"])
     centres = Chem.FindMolChiralCenters(mol, useLegacyImplementation=False, includeUnassigned=True)
