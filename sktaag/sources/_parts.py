@@ -29,6 +29,7 @@ _HARMLESS = (
     "sklearn.metrics._scorer.",
     "sklearn.model_selection._split.",
     "sklearn.utils._bunch.Bunch",
+    "sklearn.utils._metadata_requests.",
 )
 _NETWORK = "restore_net"  # what has it holds networks, and gives them up
 _NETS = ("net_", "backbone_")  # where it keeps them
