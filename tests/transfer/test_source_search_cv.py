@@ -30,12 +30,13 @@ from sklearn.model_selection import (
     cross_val_score,
 )
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import Normalizer, StandardScaler
 
 from sktaag.descriptors import Fingerprints
+from sktaag.heads import direct_models, small_data_heads
 from sktaag.model_selection import log_me, ridge_loo
 from sktaag.nn import Pyramid
-from sktaag.sources import ModelLibrary, PyramidEnsemble, PyramidRegressor, save_source
+from sktaag.sources import ModelLibrary, PyramidEnsemble, PyramidRegressor, _model_library, save_source
 from sktaag.structures import InvalidRowsWarning, _reader
 from sktaag.transfer import FrozenFeaturizer, SourceSearchCV
 from sktaag.transfer._candidate import Candidate, Offer
@@ -359,6 +360,68 @@ def test_bundle_of_sources_is_one_candidate(sources):
     found = search({"both": sources[:2], "one": sources[2]}, layers=[1], cv=3).fit(TARGET, y)
     model = make_pipeline(FrozenFeaturizer(sources[:2]), Ridge())
     assert_allclose(found.cv_results_["mean_test_score"][1], cross_val_score(model, TARGET, y, cv=3).mean(), rtol=1e-5)
+
+
+def test_networks_of_a_bundle_are_opened_once(sources, tmp_path, monkeypatch):
+    library = ModelLibrary(tmp_path / "library")
+    paths = [f"{library.path}#{library.add(source, property='a', name=str(i))}" for i, source in enumerate(sources)]
+    opened, read, get, load = [], [], ModelLibrary.get, _model_library.load_steps
+    monkeypatch.setattr(ModelLibrary, "get", lambda self, id: opened.append(id) or get(self, id))
+    monkeypatch.setattr(_model_library, "load_steps", lambda *args: read.append(args[1]) or load(*args))
+    heads = {"ridge": Ridge(), "stiff": Ridge(100.0), "mean": DummyRegressor()}
+    settings = {"head": heads, "aggregate": "average", "n_best": 3, "baseline": False, "cv": 3, "layers": [1, "output"]}
+    for bundle in (paths, dict(enumerate(paths)), library.search()):
+        found = search({"all": bundle}, **settings).fit(TARGET, y)
+        ids = [path.rpartition("#")[2] for path in paths]
+        assert sorted(opened) == sorted([*ids, opened[0]])  # the first one, to see what X is, and then each
+        assert len(read) == 2 * len({*read}) == 2  # what stands before the networks: there, and once for all of them
+        expected = search({"all": sources}, **settings).fit(TARGET, y)
+        assert_allclose(found.predict(TARGET), expected.predict(TARGET), rtol=1e-5)
+        opened.clear()
+        read.clear()
+
+
+def test_other_sources_in_the_winner_are_opened(sources):
+    found = search({"all": sources[:2]}, layers=[1], baseline=False, cv=3).fit(TARGET, y)
+    winner = clone(found.best_estimator_)
+    assert_allclose(winner.fit(TARGET, y).predict(TARGET), found.predict(TARGET))
+    winner.set_params(frozenfeaturizer__source=sources[1:]).fit(TARGET, y)
+    expected = make_pipeline(FrozenFeaturizer(sources[1:]), Ridge()).fit(TARGET, y)
+    assert_allclose(winner.predict(TARGET), expected.predict(TARGET))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_mean_of_the_three_best_of_the_usual_heads_and_direct_models(sources, tmp_path):
+    shares = make_pipeline(Fingerprints(counts=True, size=64), Normalizer("l1"))
+    heads, direct = small_data_heads(random_state=0), direct_models(shares, random_state=0)
+    cv = KFold(3, shuffle=True, random_state=0)
+    found = search(
+        {"all": sources},
+        head=heads,
+        layers=[1, "output"],
+        baseline=direct,
+        aggregate="average",
+        n_best=3,
+        cv=cv,
+        scoring="neg_mean_absolute_error",
+    ).fit(TARGET, y)
+    models = {(name, None): model for name, model in direct.items()}
+    for layers in (1, "output"):
+        models |= {(name, layers): make_pipeline(FrozenFeaturizer(sources, layers), heads[name]) for name in heads}
+    scores = {
+        key: cross_val_score(model, TARGET, y, cv=cv, scoring="neg_mean_absolute_error").mean()
+        for key, model in models.items()
+    }
+    best = {}  # of the layers of each head, and each direct model
+    for name, layers in sorted(scores, key=scores.get, reverse=True):
+        best.setdefault((name, layers is None), models[name, layers])
+    voting = VotingRegressor([(str(key), model) for key, model in list(best.items())[:3]])
+    assert len(found.cv_results_["params"]) == 3 + 6 + 1
+    for params, score in zip(found.cv_results_["params"][:9], found.cv_results_["mean_test_score"], strict=False):
+        assert score == pytest.approx(scores[params["head"], params["layers"]], rel=1e-3)
+    assert found.best_strategy_ == "average"
+    assert_allclose(found.predict(TARGET), voting.fit(TARGET, y).predict(TARGET), rtol=1e-3)
+    assert "standard error" in found.summary_
 
 
 @pytest.mark.parametrize(
