@@ -30,6 +30,12 @@ def graph_batches(graphs, max_atoms, max_edges=None):
     >>> [(indices, batch.num_nodes) for indices, batch in graph_batches(graphs, max_atoms=10)]
     [([0, 1], 8), ([2], 12), ([3], 4)]
     """
+    for indices in bounded(graphs, max_atoms, max_edges):
+        yield indices, _together([graphs[i] for i in indices])
+
+
+def bounded(graphs, max_atoms, max_edges=None):
+    """Tell which graphs are in which batch of `graph_batches`: yield lists of int."""
     indices: list[int] = []
     n_atoms = n_edges = 0
     for i, graph in enumerate(graphs):
@@ -38,13 +44,13 @@ def graph_batches(graphs, max_atoms, max_edges=None):
         full = n_atoms + graph.num_nodes > max_atoms
         full |= max_edges is not None and n_edges + graph.num_edges > max_edges
         if indices and full:
-            yield indices, _together([graphs[k] for k in indices])
+            yield indices
             indices, n_atoms, n_edges = [], 0, 0
         indices.append(i)
         n_atoms += graph.num_nodes
         n_edges += graph.num_edges
     if indices:
-        yield indices, _together([graphs[k] for k in indices])
+        yield indices
 
 
 def _together(graphs):

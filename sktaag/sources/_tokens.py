@@ -9,7 +9,8 @@ from safetensors.torch import save
 from torch_geometric.data import Data
 
 from sktaag.cache import RowCache, cache_folder
-from sktaag.graphs import graph_batches
+from sktaag.graphs._batches import bounded
+from sktaag.sources._graph_store import GraphStore
 
 _MAX_ATOMS = {"cpu": 1024, "cuda": 16384}  # in a batch: as many as fit into the caches of a CPU; enough work for a GPU
 _MAX_DEGREE = 64  # edges of an atom, on average, beyond which a batch has fewer atoms
@@ -24,7 +25,7 @@ def run_batches(graphs, run, device, max_atoms=None):
     graphs : sequence of torch_geometric.data.Data or None
         None is a row without a graph and is in no batch.
     run : callable
-        Called with a `torch_geometric.data.Batch` on the device.
+        Called with a `torch_geometric.data.Batch` on the device, of the tensors that all its graphs have.
     device : torch.device
     max_atoms : int or None, default=None
         Most atoms in a batch; None is a number that suits the device.
@@ -46,18 +47,20 @@ def run_batches(graphs, run, device, max_atoms=None):
     first, too_large = 0, True
     while too_large:
         begin, too_large = first, False
-        for indices, batch in graph_batches(graphs[begin:], max_atoms, _MAX_DEGREE * max_atoms):
+        for indices in bounded(graphs[begin:], max_atoms, _MAX_DEGREE * max_atoms):
+            indices = [begin + i for i in indices]
+            together = [graphs[i] for i in indices]
             try:
-                result = run(batch.to(device))
+                result = run(GraphStore(together, device).all())
             except torch.OutOfMemoryError:
                 if len(indices) == 1:
                     raise
                 too_large = True
             if too_large:  # outside of the except clause, which holds on to the tensors
-                max_atoms = int(batch.num_nodes) // 2
+                max_atoms = sum(graph.num_nodes for graph in together) // 2
                 break
-            yield [begin + i for i in indices], result
-            first = begin + indices[-1] + 1
+            yield indices, result
+            first = indices[-1] + 1
         if too_large and device.type == "cuda":
             torch.cuda.empty_cache()
 
