@@ -170,7 +170,7 @@ class GemNet(Backbone):
         """
         config, weights, std = read_open_catalyst(path, trusted)
         self = cls(**config)
-        own = {name: value for name, value in self.state_dict().items() if not name.startswith("basis.")}
+        own = self.state_dict()
         other = [name for name, value in own.items() if name not in weights or weights[name].shape != value.shape]
         other += [name for name in weights if name.startswith("interaction_blocks.") and name not in own]
         if other:
@@ -178,7 +178,7 @@ class GemNet(Backbone):
                 f"{Path(path)} holds another kind of GemNet: {len(other)} weights are missing, too many or of another "
                 f"shape, the first for {other[0]}."
             )
-        self.load_state_dict(self.state_dict() | {name: weights[name] for name in own})
+        self.load_state_dict({name: weights[name] for name in own})
         head = nn.Linear(self.n_features, 1, bias=False)
         nn.init.constant_(head.weight, std / self.n_features**0.5)  # the output blocks have the weights
         self._readout = (head,)

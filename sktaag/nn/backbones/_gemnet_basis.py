@@ -9,7 +9,8 @@ import torch
 from scipy.optimize import brentq
 from scipy.special import spherical_jn
 from torch import Tensor, nn
-from torch_geometric.nn.models import schnet
+
+from sktaag.nn._backbone import gaussians
 
 
 def legendre(x: Tensor, n: int) -> Tensor:
@@ -46,7 +47,7 @@ class RadialBasis(nn.Module):
         super().__init__()
         self.cutoff = cutoff
         if kind == "gaussian":
-            self.functions: nn.Module = schnet.GaussianSmearing(0.0, 1.0, n_radial)
+            self.functions: nn.Module = _Gaussians(n_radial)
         elif kind == "bessel":
             self.functions = _Bessel(n_spherical, n_radial, cutoff)
         else:
@@ -55,8 +56,19 @@ class RadialBasis(nn.Module):
     def forward(self, length: Tensor) -> Tensor:
         """Compute the functions of lengths (E,) in Å, shape (n_spherical or 1, E, n_radial)."""
         x = length / self.cutoff
-        functions = self.functions(x)
-        return envelope(x)[:, None] * (functions if functions.dim() == 3 else functions[None])
+        return envelope(x)[:, None] * self.functions(x)
+
+
+class _Gaussians(nn.Module):
+    centers: Tensor
+
+    def __init__(self, n_radial: int) -> None:
+        super().__init__()
+        self.register_buffer("centers", torch.linspace(0, 1, n_radial), persistent=False)
+        self.factor = -0.5 * (n_radial - 1) ** 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        return gaussians(x, self.centers, self.factor)[None]  # (1, E, n_radial)
 
 
 class _Bessel(nn.Module):
