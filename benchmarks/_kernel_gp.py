@@ -1,7 +1,6 @@
 """Gaussian processes on counts of substructures, and their predictions as features for another property."""
 
 from contextlib import suppress
-from itertools import pairwise
 
 import numpy as np
 from rdkit import Chem
@@ -12,6 +11,7 @@ from scipy.stats import t as student_t
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from sktaag.descriptors import Fingerprints
+from sktaag.heads import TanimotoKernel
 from sktaag.structures import InvalidStructureError, RepeatUnit, to_mol
 
 _JITTER = 1e-6
@@ -38,38 +38,24 @@ def count_views(*columns):
     return [Fingerprints(counts=True, sparse=True, **kind).fit_transform(X) for X in columns for kind in kinds]
 
 
-def unary(X, thresholds=(1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)):
-    """Write counts so that the scalar product of two rows is the sum of the smaller of their logarithms.
-
-    ``min(f(a), f(b))`` is the sum of ``f(t) - f(t-1)`` over all t that neither a nor b is below; f is ln(1 + count),
-    at the thresholds.
-    """
-    X = csr_array(X)
-    steps = [np.log1p(high) - np.log1p(low) for low, high in pairwise((0, *thresholds))]
-    blocks = []
-    for threshold, step in zip(thresholds, steps, strict=True):
-        above = X.copy()  # dropping zeros works in place
-        above.data = np.sqrt(step) * (X.data >= threshold)
-        above.eliminate_zeros()
-        blocks.append(above)
-    return blocks
-
-
-def minmax_kernel(A, B):
-    """Sum of minima over sum of maxima of the logarithms of counts, 1 for equal rows (the Tanimoto of counts).
+def minmax_kernel(A, B, thresholds=(1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)):
+    """Compute the Tanimoto kernel of logarithms of counts, which are rounded down to thresholds.
 
     Parameters
     ----------
     A, B : sparse of shape (n, n_columns) and (m, n_columns)
+    thresholds : sequence of int
 
     Returns
     -------
     kernel : ndarray of shape (n, m)
     """
-    a, b = unary(A), unary(B)
-    smaller = sum((x @ y.T).toarray() for x, y in zip(a, b, strict=True))
-    total = sum(x.power(2).sum(1) for x in a)[:, None] + sum(y.power(2).sum(1) for y in b)[None]
-    return smaller / np.maximum(total - smaller, 1e-12)
+    views = []
+    for X in (A, B):
+        X = csr_array(X, dtype=float, copy=True)
+        X.data = np.log1p(np.array(thresholds)[np.searchsorted(thresholds, X.data, side="right") - 1])
+        views.append(X)
+    return TanimotoKernel()(*views)
 
 
 def feature_kernels(A, B):

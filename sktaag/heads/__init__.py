@@ -4,5 +4,13 @@ from sktaag.heads._layer_kernel_regressor import LayerKernelRegressor
 from sktaag.heads._neural_classifier import NeuralClassifier
 from sktaag.heads._neural_regressor import NeuralRegressor
 from sktaag.heads._small_data_heads import direct_models, small_data_heads
+from sktaag.heads._tanimoto_kernel import TanimotoKernel
 
-__all__ = ["LayerKernelRegressor", "NeuralClassifier", "NeuralRegressor", "direct_models", "small_data_heads"]
+__all__ = [
+    "LayerKernelRegressor",
+    "NeuralClassifier",
+    "NeuralRegressor",
+    "TanimotoKernel",
+    "direct_models",
+    "small_data_heads",
+]
