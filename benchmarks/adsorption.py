@@ -35,7 +35,13 @@ from sktaag.sources import GNNRegressor, load_source, save_source
 from sktaag.transfer import FineTunedRegressor, GNNFeaturizer, TAAGRegressor
 
 CUTOFF, RADIUS = 5.0, 5.0  # Å
-SHAPE = {"module__n_layers": 4, "module__n_features": 64, "module__n_filters": 64, "module__cutoff": CUTOFF}
+SHAPE = {
+    "module__n_layers": 4,
+    "module__n_features": 64,
+    "module__n_filters": 64,
+    "module__n_gaussians": 50,
+    "module__cutoff": CUTOFF,
+}
 TRAINING = {"lr": 2e-3, "scheduler": "cosine", "ema": 0.99, "target": "intensive", "device": "cpu", "random_state": 0}
 POOLS = ("mean", "std", "max")
 ADSORBATES = (1, 6, 8)  # hydrogen, carbon and oxygen; all others are metals

@@ -28,7 +28,13 @@ from sktaag.graphs import AtomGraphs
 from sktaag.sources import GNNRegressor
 from sktaag.transfer import FineTunedRegressor, GNNFeaturizer, TAAGRegressor
 
-SHAPE = {"module__n_layers": 4, "module__n_features": 64, "module__n_filters": 64, "module__cutoff": 5.0}
+SHAPE = {
+    "module__n_layers": 4,
+    "module__n_features": 64,
+    "module__n_filters": 64,
+    "module__n_gaussians": 50,
+    "module__cutoff": 5.0,
+}
 SHARED = {"batch_size": 10, "target": "intensive", "early_stopping": False, "device": "cpu", "random_state": 0}
 
 
