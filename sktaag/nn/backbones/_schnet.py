@@ -28,7 +28,7 @@ class SchNet(Backbone):
     n_gaussians : int, default=20
         Number of Gaussians into which a distance is expanded, from 0 to the cutoff; their width is the distance between
         two of them. Four for each Å are enough. Narrow ones let the filters follow the noise of few structures: with 50
-        up to 5 Å, forces learned from fifty frames have half as much error again.
+        up to 5 Å, forces learned from fifty frames have a third more error.
     cutoff : float, default=5.0
         Radius in Å at which the filters have decayed to zero.
 
