@@ -26,9 +26,9 @@ from sktaag.transfer import FrozenFeaturizer, SourceSearchCV
 ALL = ["average", "stack", "concat", "descriptors"]
 SEARCHES = {
     "search": {},
-    **{f"search, {aggregate}": {"aggregate": aggregate} for aggregate in ALL},
-    "search, all four": {"aggregate": ALL},
-    "search, all four, one standard error": {"aggregate": ALL, "one_standard_error": True},
+    **{f"search, {aggregate}": {"aggregate": ["best", aggregate]} for aggregate in ALL},
+    "search, all four": {"aggregate": ["best", *ALL]},
+    "search, all four, one standard error": {"aggregate": ["best", *ALL], "one_standard_error": True},
 }
 
 

@@ -36,9 +36,9 @@ class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEst
     """Search over sources and their layers by cross-validation, against the model without a source.
 
     For every source and choice of layers, ``make_pipeline(FrozenFeaturizer(source, layers), head)`` is scored on the
-    same inner folds, as `GridSearchCV` scores parameters. Then strategies compete: the direct model, the best single
-    source, and the aggregates of several that are asked for. On each fold a strategy is judged with the candidates that
-    it would have picked by the other folds, so that the best of a thousand has little advantage by luck over the
+    same inner folds, as `GridSearchCV` scores parameters. Then strategies compete: the direct model, and those that
+    `aggregate` names, the best single source or several of them. On each fold a strategy is judged with the candidates
+    that it would have picked by the other folds, so that the best of a thousand has little advantage by luck over the
     direct model. The winner is fitted to all rows. ``cross_val_score(SourceSearchCV(...), X, y)`` repeats the whole
     search in each outer fold and is the honest score of all this.
 
@@ -80,11 +80,11 @@ class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEst
         Choose anything over the direct model only if it wins by more than the standard error of the difference of their
         scores over the folds, corrected for overlapping training sets [2]_ and so never small for many repetitions.
     aggregate : {"best", "average", "stack", "concat", "descriptors"} or list of these, default="best"
-        What competes with the direct model and the best single source, and is fitted only if it wins. Of the `n_best`
-        best candidates of different sources or heads, "average" takes the mean of the predictions (or probabilities);
-        "stack" a mean with weights, nonnegative and of sum one, that fit their out-of-fold predictions best. "concat"
-        puts the features of the best ones of different sources side by side, for the head of the best one.
-        "descriptors" puts the features of the best one next to the descriptors of the first source, for its head.
+        What competes with the direct model, and is fitted if it wins. "best" is the best candidate with a source. Of
+        the `n_best` best candidates of different sources or heads, "average" takes the mean of the predictions (or
+        probabilities); "stack" a mean with weights, nonnegative and of sum one, that fit their out-of-fold predictions
+        best. "concat" puts the features of the best ones of different sources side by side, for the head of the best
+        one. "descriptors" puts the features of the best one next to the descriptors of the first source, for its head.
     n_best : int, default=5
         Number of candidates that "average", "stack" and "concat" take; the direct model may be one of those that vote.
     refit : bool, default=True
@@ -329,9 +329,12 @@ class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEst
             raise ValueError(f"baseline must be True, False, an estimator or a dict of these, got {self.baseline!r}.")
         return entries
 
-    def _aggregates(self):
+    def _strategies(self):
         asked = [self.aggregate] if isinstance(self.aggregate, str) else list(self.aggregate)
-        return [aggregate for aggregate in asked if aggregate != "best"]
+        return sorted(asked, key="best".__ne__)  # the simplest one first
+
+    def _aggregates(self):
+        return [strategy for strategy in self._strategies() if strategy != "best"]
 
     def _votes(self):
         return set(VOTES) & set(self._aggregates())
@@ -436,9 +439,11 @@ class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEst
         """Let the strategies compete and keep what won."""
         scores = {
             strategy: contest.score(strategy, self.scorer_, self.error_score, self._run)
-            for strategy in ("direct", "best", *self._aggregates())
+            for strategy in ("direct", *self._strategies())
         }
         scores = {strategy: values for strategy, values in scores.items() if values is not None}
+        if not scores:  # candidates that fail on a fold have no vote
+            scores = {"best": contest.score("best", self.scorer_, self.error_score, self._run)}
         self.contest_ = contest_results(scores, contest.splits)
         aggregates = {strategy: values for strategy, values in scores.items() if strategy in AGGREGATES}
         self.cv_results_ = search_results(

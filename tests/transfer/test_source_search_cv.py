@@ -664,7 +664,8 @@ def test_average_is_scored_as_any_model_is():
     assert found.cv_results_["params"][3] == {"aggregate": "average"}
     assert found.cv_results_["param_aggregate"].tolist() == [None, None, None, "average"]
     assert found.cv_results_["param_source"].mask.tolist() == [False, False, False, True]
-    assert found.contest_["mean_test_score"][1] == found.cv_results_["mean_test_score"][3]
+    assert found.contest_["strategy"].tolist() == ["average"]
+    assert found.contest_["mean_test_score"][0] == found.cv_results_["mean_test_score"][3]
 
 
 def test_average_predicts_with_its_spread():
@@ -760,9 +761,10 @@ def test_numbers_next_to_features():
 
 
 def test_each_fold_is_judged_on_what_the_others_chose():
-    found = search(NETWORKS, layers=[1, 2], baseline=False, aggregate="average", n_best=2, cv=CV).fit(
+    found = search(NETWORKS, layers=[1, 2], baseline=False, aggregate=["average", "best"], n_best=2, cv=CV).fit(
         X_numeric, y_numeric
     )
+    assert found.contest_["strategy"].tolist() == ["best", "average"]
     table = found.cv_results_
     scores = np.array([table[f"split{k}_test_score"][:10] for k in range(4)]).T
     models = [
@@ -820,6 +822,20 @@ def test_candidates_that_fail_are_no_members():
     with pytest.warns(FitFailedWarning, match="6 of 12"):
         model.fit(X_numeric, y_numeric)
     assert np.isfinite(model.contest_["mean_test_score"]).all()
+
+
+def test_what_is_named_competes():
+    for aggregate, expected in [
+        ("best", ["direct", "best"]),
+        ("average", ["direct", "average"]),
+        (["stack", "best", "average"], ["direct", "best", "stack", "average"]),
+    ]:
+        found = search(NETWORKS[:3], aggregate=aggregate, cv=3).fit(X_numeric, y_numeric)
+        assert found.contest_["strategy"].tolist() == expected
+        assert found.best_strategy_ in expected
+    with pytest.warns(FitFailedWarning, match="3 of 6"):  # nobody who failed on a fold may vote
+        found = search(NETWORKS[:3], Fastidious(), aggregate="average", cv=2, baseline=False).fit(X_numeric, y_numeric)
+    assert found.contest_["strategy"].tolist() == ["best"]
 
 
 def test_spread_needs_a_model_that_has_one():
@@ -1096,6 +1112,15 @@ def test_sample_weight_reaches_the_heads():
 def test_sample_weight_is_refused_where_it_would_be_lost(params):
     with pytest.raises(ValueError, match="fit got sample_weight for the heads, which takes aggregate='best'"):
         search(**params).fit(X_numeric, y_numeric, sample_weight=np.ones(N))
+
+
+class Fastidious(Ridge):
+    """Fails on some rows."""
+
+    def fit(self, X, y):
+        if y_numeric[0] in y and len(y) < len(y_numeric):
+            raise ValueError("not this one")
+        return super().fit(X, y)
 
 
 class Fragile(Ridge):
