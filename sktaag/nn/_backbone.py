@@ -137,7 +137,8 @@ class Backbone(nn.Module, ABC):
         """
         assert self.cutoff is not None
         vector, length = edge_vectors(batch)
-        near = length <= self.cutoff
+        within = length <= self.cutoff
+        near = slice(None) if within.all() else within.nonzero().squeeze(1)
         return (
             batch.edge_index[:, near],
             vector[near].to(self.dtype),

@@ -17,6 +17,8 @@ from sktaag.transfer._frozen_source import FrozenSourceMixin
 from sktaag.transfer._graph_source import open_graph_source
 from sktaag.transfer._pooling import check_pooling, pool_atoms
 
+_CHUNK = 1024  # structures whose states are in memory at once
+
 
 class GNNFeaturizer(FrozenSourceMixin, FrozenBackboneMixin, GraphInputMixin, TransformerMixin, BaseEstimator):
     """Frozen features of a graph network: the states of the atoms at chosen depths, pooled to one row a structure.
@@ -213,23 +215,28 @@ class GNNFeaturizer(FrozenSourceMixin, FrozenBackboneMixin, GraphInputMixin, Tra
         there = [i for i, graph in enumerate(graphs) if graph is not None]
         device = resolve_device(self.device)
         backbone = self.backbone_.to(device)
-        tokens = graph_tokens(backbone, [graphs[i] for i in there], device, self.cache)
-        self.backbone_.cpu()
-        pools = check_pooling(self.pooling)
         n_parts = len(self.elements_) if self.by_element else 1
-        width = len(self._picked) * len(pools) * n_parts * backbone.n_features
+        width = len(self._picked) * len(check_pooling(self.pooling)) * n_parts * backbone.n_features
         rows = np.full((len(graphs), width), np.nan, np.float32)
-        for i, states in zip(there, tokens, strict=True):
-            states = states[:, self._picked]  # (n_atoms, depths, channels)
-            parts = [states]
-            if self.by_element:
-                numbers = graphs[i].z.numpy()
-                parts = [states[numbers == element] for element in self.elements_]
-            pooled = np.stack([pool_atoms(part, pools) for part in parts])  # (parts, pools, depths, channels)
-            rows[i] = pooled.transpose(2, 1, 0, 3).ravel()
+        for start in range(0, len(there), _CHUNK):
+            chunk = there[start : start + _CHUNK]
+            rows[chunk] = self._pooled(backbone, [graphs[i] for i in chunk], device, n_parts)
+        self.backbone_.cpu()
         if self.by_element:
             self._warn_of_elements(graphs)
         return rows
+
+    def _pooled(self, backbone, graphs, device, n_parts):
+        tokens = graph_tokens(backbone, graphs, device, self.cache)
+        states = np.concatenate(tokens)[:, self._picked]  # (n_atoms, depths, channels)
+        group = np.repeat(np.arange(len(graphs)), [len(part) for part in tokens])
+        if self.by_element:
+            numbers = np.concatenate([graph.z.numpy() for graph in graphs])
+            known = np.isin(numbers, self.elements_)
+            states, group = states[known], group[known] * n_parts + np.searchsorted(self.elements_, numbers[known])
+        pooled = pool_atoms(states, group, len(graphs) * n_parts, check_pooling(self.pooling))
+        by_part = pooled.reshape(len(graphs), n_parts, *pooled.shape[1:])  # (graphs, parts, pools, depths, channels)
+        return by_part.transpose(0, 3, 2, 1, 4).reshape(len(graphs), -1)
 
     def _warn_of_elements(self, graphs):
         known = set(self.elements_)

@@ -238,9 +238,11 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
         states, _ = model.attended_states(X)
         pools = check_pooling(self.pooling)
         rows = np.full((len(states), len(pools) * model.backbone_.n_features), np.nan, np.float32)
-        for row, state in zip(rows, states, strict=True):
-            if state is not None:
-                row[:] = pool_atoms(state, pools).ravel()
+        there = [i for i, state in enumerate(states) if state is not None]
+        if there:
+            group = np.repeat(np.arange(len(there)), [len(states[i]) for i in there])
+            pooled = pool_atoms(np.concatenate([states[i] for i in there]), group, len(there), pools)
+            rows[there] = pooled.reshape(len(there), -1)
         return rows
 
     def __sklearn_tags__(self):
