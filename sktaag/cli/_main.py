@@ -25,7 +25,7 @@ Exit codes: 0 all is well, 1 the data or a file must be mended (the message says
 _COMPARE = """
 Fit a random forest on fingerprints (direct) and one on the hidden layers of networks that know other properties
 (transfer), judge both by the same cross-validation, and say which is better, with an interval. Structures are SMILES,
-or PSMILES of repeat units such as *CC*; the target is a column of numbers.
+or PSMILES of repeat units such as *CC*; the target is a column of numbers, or of classes such as active and inactive.
 
 Without --library, networks are trained on measured properties of organic molecules that come with sktaag's dependency
 chemicals. That takes a minute or two the first time; they are kept in the folder --cache. Molecules of your file are
@@ -36,8 +36,8 @@ header as in "Tg (K)", structures that occur more than once. What is left out or
 """
 _PREDICT = """
 Predict for each row of a file with a model that "sktaag compare --save" or sktaag.io.save_model wrote. All columns of
-the file come back with the prediction behind them, in the order of the rows; numbers have decimal points. Empty rows do
-not come back.
+the file come back with the prediction behind them, in the order of the rows; numbers have decimal points. A class comes
+with the probability of each. Empty rows do not come back.
 """
 
 
@@ -103,6 +103,11 @@ def _add_compare(commands):
     parser.add_argument("--structure", required=True, metavar="COLUMN", help="column of SMILES or PSMILES")
     parser.add_argument("--target", required=True, metavar="COLUMN", help="column to predict; its unit may be left out")
     parser.add_argument("--unit", help="unit of the target, if the header does not tell")
+    parser.add_argument(
+        "--task",
+        choices=("regression", "classification"),
+        help="what the target is: quantities or classes (default: quantities if it holds numbers, classes if texts)",
+    )
     sources = parser.add_argument_group("sources")
     sources.add_argument(
         "--source",
@@ -135,7 +140,8 @@ def _add_compare(commands):
         "--duplicates",
         choices=("median", "raise"),
         default="median",
-        help="structures in several rows: take the median of their values and report it (default), or stop",
+        help="structures in several rows: take the median of their values, or the most frequent class, and report it "
+        "(default), or stop",
     )
     results = parser.add_argument_group("results")
     results.add_argument("--report", metavar="FILE", help="write all as one HTML page")

@@ -35,7 +35,10 @@ def run(args):
         print(f"{table.path}: no prediction for {table.where(sorted(problems))}", file=sys.stderr)
 
     title = f"predicted {with_unit(model.about_.get('target', 'value'), model.about_.get('unit'))}"
-    titles = [title] if predicted.shape[1] == 1 else [f"{title} {i}" for i in range(1, predicted.shape[1] + 1)]
+    classes = _classes_of(model)
+    n_targets = predicted.shape[1] - len(classes)
+    titles = [title] if n_targets == 1 else [f"{title} {i}" for i in range(1, n_targets + 1)]
+    titles += [f"probability of {name}" for name in classes]
     text = io.StringIO()
     writer = csv.writer(text, delimiter=table.separator, lineterminator="\n")
     writer.writerow([*table.header, *titles, *(["problem"] if problems else [])])
@@ -61,6 +64,7 @@ def predict_rows(model, structures):
     Returns
     -------
     predicted : ndarray of shape (n_rows, n_targets) and dtype object
+        Behind a class, the probabilities of all, if the model tells them.
     problems : dict of int to str
         Reason for each row that has no prediction.
     """
@@ -70,11 +74,13 @@ def predict_rows(model, structures):
     def attempt():
         rows = [row for row in range(len(X)) if row not in problems]
         if not rows:
-            return rows, np.empty((0, 1), dtype=object)
+            return rows, np.empty((0, 1 + len(_classes_of(model))), dtype=object)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
                 found = np.asarray(model.predict(X[rows]), dtype=object).reshape(len(rows), -1)
+                if len(_classes_of(model)):
+                    found = np.hstack([found, model.predict_proba(X[rows])])
             except InvalidRowsError as error:
                 problems.update({rows[row]: reason for row, _, reason in error.rows})
                 return attempt()
@@ -89,6 +95,12 @@ def predict_rows(model, structures):
     predicted = np.full((len(X), found.shape[1]), None, dtype=object)
     predicted[rows] = found
     return predicted, problems
+
+
+def _classes_of(model):
+    """Classes whose probabilities a model tells; none of several targets at once."""
+    classes = getattr(model, "classes_", None) if hasattr(model, "predict_proba") else None
+    return classes if isinstance(classes, np.ndarray) and classes.ndim == 1 else ()
 
 
 def _text(value):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 _SEPARATORS = ",;\t|"
-_MISSING = {"", "-", "n/a", "na", "nan", "none", "null", "?"}
+MISSING = {"", "-", "n/a", "na", "nan", "none", "null", "?"}
 _UNIT = re.compile(r"^(?P<name>.*?)\s*(?:\((?P<round>[^()]*)\)|\[(?P<square>[^\[\]]*)\]|\s/\s(?P<slash>\S+))$")
 _SHOWN = 20  # lines listed in a message
 
@@ -188,7 +188,7 @@ def _plain(text):
 
 def _number(text):
     """Return a number, NaN for a text that says there is none, None for any other text."""
-    if text.lower() in _MISSING:
+    if text.lower() in MISSING:
         return math.nan
     try:
         number = float(text)

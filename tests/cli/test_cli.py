@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
@@ -28,8 +28,8 @@ VALUES = [30.0 * n + 80 * shift + 0.5 for n in range(1, 11) for shift in (0, 2, 
 @pytest.fixture(autouse=True)
 def small_tables(monkeypatch, tmp_path):
     """A hundredth of the molecules and small forests: the command is what is tested, not the training."""
-    forest = partial(RandomForestRegressor, n_estimators=5)
-    monkeypatch.setattr("sktaag.cli._compare.RandomForestRegressor", forest)
+    for forest in (RandomForestClassifier, RandomForestRegressor):
+        monkeypatch.setattr(f"sktaag.cli._compare.{forest.__name__}", partial(forest, n_estimators=5))
     names = ("boiling_points", "critical_temperatures", "melting_points", "refractive_indices")
     loaders = {f"load_{name}": getattr(datasets, f"load_{name}") for name in names}
 
@@ -209,6 +209,76 @@ def library():
         )
         models.add(source.fit(SMILES, VALUES), property=name, unit="eV", material="polymer", metrics={"r2": r2})
     return models
+
+
+@pytest.fixture
+def classes():
+    """Liquids and solids; one structure stands in three rows."""
+    names = ["solid" if value > 250 else "liquid" for value in VALUES]
+    rows = [f"{s},{name}" for s, name in zip(SMILES, names, strict=True)]
+    rows += ["CCCCCC#N,liquid", "OCC,solid", "C(O)C,solid", "C1CC,solid", "CCCCCCCCCCCCl,?"]
+    text = "\n".join(["SMILES code,Boiling point", *rows]) + "\n"
+    Path("data.csv").write_text(text)
+    return text
+
+
+def test_from_classes_to_report_model_and_probabilities(classes, capsys):
+    options = ("--on-invalid", "skip", "--source", "boiling_points", "--learning-curve", "--search")
+    assert compare(*options, "--report", "out.html", "--save", "b.sktaag") == 0
+    out, err = capsys.readouterr()
+    page = Path("out.html").read_text()
+    assert "lines 6, 33, 34: CCO has the classes liquid, solid, solid; the most frequent class counts" in err
+    assert "line 36: no value in 'Boiling point', left out" in err
+    assert "ROC AUC" in out
+    assert "balanced accuracy" in out
+    assert re.search(r"^search ", out, re.MULTILINE)
+    assert re.search(r"For Boiling point, transfer (is|makes)", out)
+    assert "Rows of all test folds: measured classes down, predicted ones across." in page
+    assert "Learning curve" in page
+    model = load_model("b.sktaag")
+    assert f"The model with the highest mean ROC AUC, {model.about_['model']!r}, fitted to all rows" in err
+    assert 0 < model.about_["ROC AUC"] <= 1
+    assert model.about_["unit"] is None
+
+    Path("new.csv").write_text("smiles code\nCCO\nC1CC\nCCCCCCCCCCO\n")
+    assert main(["predict", "b.sktaag", "new.csv", "--on-invalid", "nan"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert list(rows[0])[1:4] == ["predicted Boiling point", "probability of liquid", "probability of solid"]
+    X = ["CCO", "CCCCCCCCCCO"]
+    assert [rows[i]["predicted Boiling point"] for i in (0, 2)] == model.predict(X).tolist()
+    found = [[float(rows[i][f"probability of {name}"]) for name in ("liquid", "solid")] for i in (0, 2)]
+    np.testing.assert_allclose(found, model.predict_proba(X), rtol=1e-5)
+    assert list(rows[1].values())[1:4] == ["", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (
+            "C(O)C,solid",
+            "C(O)C,glass",
+            "lines 6, 33, 34: CCO has the classes liquid, solid, glass\nNo class is the most",
+        ),
+        (",liquid", ",solid", "data.csv leaves one class only, 'solid' (31 rows). At least two are needed."),
+        ("CCCCCC#N,liquid", "CCCCCC#N,gas", "data.csv leaves classes with fewer rows than the 3 folds: 'gas' (1). Add"),
+        ("CCCCCC#N,liquid", "CCCCCC#N,7", "If the column holds classes, pass --task classification."),
+        ("CCCCCC#N,liquid", "CCCCCC#N,Liquid", "the classes 'Liquid', 'liquid' differ in letter case only."),
+    ],
+)
+def test_classes_that_must_be_mended(classes, capsys, old, new, reason):
+    Path("data.csv").write_text(classes.replace(old, new))
+    assert compare("--on-invalid", "skip") == 1
+    assert reason in capsys.readouterr().err
+
+
+def test_numbers_that_name_classes(classes, capsys):
+    Path("data.csv").write_text(classes.replace("liquid", "0").replace("solid", "1"))
+    assert compare("--on-invalid", "skip") == 1
+    assert (
+        "column 'Boiling point' holds nothing but the numbers 0, 1, which look like classes" in capsys.readouterr().err
+    )
+    assert compare("--on-invalid", "skip", "--task", "classification", "--source", "boiling_points") == 0
+    assert "ROC AUC" in capsys.readouterr().out
 
 
 def test_library(library, capsys):
