@@ -93,7 +93,8 @@ def compare(
         As in `find_overlap`.
     learning_curve : list of int or float, or None, default=None
         Training sizes, as numbers of rows or shares of the training rows. Each fold fits all models on the same
-        random rows, of which larger sizes hold the smaller, and tests on all its test rows.
+        random rows, classes in their proportions, of which larger sizes hold the smaller, and tests on all its test
+        rows.
     target_name, unit : str or None, default=None
         What y is, for sentences and axes. None takes the name of the Series.
     params : dict or None, default=None
@@ -180,7 +181,7 @@ def compare(
     jobs += [
         (name, fold, subset, test, False)
         for fold, (train, test) in enumerate(folds)
-        for subset in _subsets(learning_curve, train, folds, rng)
+        for subset in _subsets(learning_curve, train, folds, y if classification and y.ndim == 1 else None, rng)
         for name in estimators
     ]
     found = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
@@ -325,11 +326,17 @@ def _splitter(cv, y, classification, rng):
     return check_cv(cv, y, classifier=classification)
 
 
-def _subsets(sizes, train, folds, rng):
-    """Return nested random parts of the training rows of a fold."""
+def _subsets(sizes, train, folds, classes, rng):
+    """Return nested random parts of the training rows of a fold, of classes in their proportions."""
     if sizes is None:
         return []
     order, smallest = rng.permutation(train), min(len(rows) for rows, _ in folds)
+    if classes is not None:
+        place = np.empty(len(order))  # of each row within its class; the first of every class come first
+        for label in np.unique(classes[order]):
+            own = classes[order] == label
+            place[own] = np.arange(own.sum()) / own.sum()
+        order = order[np.argsort(place, kind="stable")]
     subsets = []
     for size in sizes:
         whole = isinstance(size, Integral)

@@ -173,6 +173,20 @@ def test_learning_curve():
             compare(MODELS, X, y, cv=4, learning_curve=[size])
 
 
+def test_learning_curve_keeps_the_proportions_of_classes():
+    labels = np.array(["common"] * 36 + ["rare"] * 4)
+    X, seen = np.arange(80.0).reshape(40, 2), []
+
+    class Counts(RandomForestClassifier):
+        def fit(self, X, y):
+            seen.append((len(y), int((y == "rare").sum())))
+            return super().fit(X, y)
+
+    compare({"a": Counts(2)}, X, labels, cv=2, learning_curve=[2, 0.5])
+    # each training fold holds 18 common and 2 rare ones
+    assert seen == [(20, 2)] * 2 + [(2, 1), (10, 1)] * 2
+
+
 def test_learning_curve_trains_all_models_on_the_same_rows():
     class Remembers(RegressorMixin, BaseEstimator):
         def fit(self, X, y):
