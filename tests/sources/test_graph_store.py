@@ -26,6 +26,25 @@ def test_batches_are_those_of_pyg():
         assert labels == {}
 
 
+def test_all_of_them_need_no_gathering():
+    graphs = AtomGraphs(4.0).fit_transform(STRUCTURES)
+    for graph, charge in zip(graphs, (0.0, 1.0, 2.0, 0.0, 0.0), strict=True):
+        graph.charge = torch.tensor(charge)
+    batch = GraphStore(list(graphs), CPU).all()
+    assert_same_batch(batch, Batch.from_data_list(list(graphs)))
+    assert batch.charge.tolist() == [0.0, 1.0, 2.0, 0.0, 0.0]
+
+
+def test_batches_do_not_share_what_they_hold():
+    store = GraphStore(list(AtomGraphs(4.0).fit_transform(STRUCTURES)), CPU)
+    one, _ = store.take(np.array([0]))
+    other, _ = store.take(np.array([2]))
+    one.more = torch.zeros(1)
+    assert one.num_nodes == 3
+    assert other.num_nodes == 5
+    assert "more" not in other
+
+
 def test_molecules_too():
     graphs = MoleculeGraphs().fit_transform(["CCO", "c1ccccc1", "[Na+].[Cl-]"])
     batch, _ = GraphStore(list(graphs), CPU).take(np.array([2, 0, 1]))

@@ -54,6 +54,21 @@ def test_pools_by_element(source):
     assert_allclose(row.sum(axis=0), whole[0], rtol=1e-4, atol=1e-5)
 
 
+def test_elements_that_a_structure_lacks_are_zero(source):
+    pools = ("max", "std", "sum", "mean")
+    featurizer = GNNFeaturizer(source, layers=[1], pooling=pools, by_element=True).fit(MOLECULES)
+    row = featurizer.transform(MOLECULES[:1])[0].reshape(4, 4, 8)  # pools, elements, channels
+    assert_allclose(row[:, 1:3], 0)
+    states = states_of(source, MOLECULES[0])[:, -1][MOLECULES[0].numbers == 1]
+    assert_allclose(row[:, 0], [getattr(states, pool)(axis=0) for pool in pools], rtol=1e-4, atol=1e-6)
+
+
+def test_many_structures_are_pooled_piece_by_piece(source, monkeypatch):
+    expected = GNNFeaturizer(source, by_element=True).fit_transform(MOLECULES)
+    monkeypatch.setattr("sktaag.transfer._gnn_featurizer._CHUNK", 3)
+    assert_allclose(GNNFeaturizer(source, by_element=True).fit_transform(MOLECULES), expected, rtol=1e-4, atol=1e-6)
+
+
 def test_elements_that_fit_did_not_see_are_named(source):
     featurizer = GNNFeaturizer(source, pooling="sum", by_element=True).fit(MOLECULES[:2])  # water and methane
     with pytest.warns(UserWarning, match=r"1 structures have elements that fit did not see \(row 1: N\)"):
