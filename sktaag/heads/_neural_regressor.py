@@ -2,12 +2,12 @@
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 from torch import nn
 
 from sktaag.heads._base import NeuralEstimator
+from sktaag.heads._known_r2 import known_r2
 
 _CRITERIA = {"mse": nn.MSELoss, "mae": nn.L1Loss, "huber": nn.HuberLoss}
 
@@ -199,7 +199,7 @@ class NeuralRegressor(MultiOutputMixin, RegressorMixin, NeuralEstimator):
             criterion=self._criterion(),
             known=None if known.all() else known,
         )
-        self.validation_score_ = None if valid is None else _known_r2(targets[valid], self._predict(X[valid]))
+        self.validation_score_ = None if valid is None else known_r2(targets[valid], self._predict(X[valid]))
         return self
 
     def predict(self, X):
@@ -235,7 +235,7 @@ class NeuralRegressor(MultiOutputMixin, RegressorMixin, NeuralEstimator):
         """
         y, predicted = self._check_y(y), self.predict(X)
         check_consistent_length(y, predicted)
-        return _known_r2(y, predicted, sample_weight)
+        return known_r2(y, predicted, sample_weight)
 
     def _predict(self, X):
         return self.target_scaler_.inverse_transform(self._outputs(X))
@@ -260,15 +260,3 @@ class NeuralRegressor(MultiOutputMixin, RegressorMixin, NeuralEstimator):
                 "with one column for each target, may have missing labels."
             )
         return y
-
-
-def _known_r2(y_true, y_pred, sample_weight=None):
-    """R2 over known labels, averaged over the targets that have at least two; NaN if none has."""
-    y_true, y_pred = (y.reshape(len(y), -1) for y in (y_true, y_pred))
-    scores = []
-    for true, pred in zip(y_true.T, y_pred.T, strict=True):
-        known = ~np.isnan(true)
-        if known.sum() >= 2:
-            weight = None if sample_weight is None else np.asarray(sample_weight)[known]
-            scores.append(r2_score(true[known], pred[known], sample_weight=weight))
-    return float(np.mean(scores)) if scores else float("nan")

@@ -214,7 +214,7 @@ def _targets(found):
 
 
 def _guard(found):
-    guard = found._guard().removeprefix("Leak guard: ")
+    guard = found.leak_guard().removeprefix("Leak guard: ")
     if not guard:
         return (
             "Nobody said which structures the sources were trained on (source_X of compare), so it is not known "

@@ -115,7 +115,7 @@ class Comparison(Bunch):
 
     def __repr__(self):
         parts = [self._title(), "", self.summary().to_string(), "", *self.sentences.values()]
-        return "\n".join(parts + [note for note in [self._guard()] if note])
+        return "\n".join(parts + [note for note in [self.leak_guard()] if note])
 
     __str__ = __repr__
 
@@ -128,8 +128,14 @@ class Comparison(Bunch):
             f"({self.settings['interval']}); difference to {self.baseline} in {self.metrics[0]}.{unit}"
         )
 
-    def _guard(self):
-        """Say what sources and target share."""
+    def leak_guard(self):
+        """Say in words what sources and target share, and what was done about it.
+
+        Returns
+        -------
+        sentences : str
+            Empty if no `source_X` was given.
+        """
         if self.overlap is None:
             return ""
         if not len(self.overlap):
@@ -151,7 +157,7 @@ class Comparison(Bunch):
             f"<li{' style=color:#b00' if self.negative_transfer[name] else ''}>{escape(sentence)}</li>"
             for name, sentence in self.sentences.items()
         )
-        guard = f"<p>{escape(self._guard())}</p>" if self.overlap is not None else ""
+        guard = f"<p>{escape(self.leak_guard())}</p>" if self.overlap is not None else ""
         facts = {
             **self.settings,
             "seeds": self.seeds,

@@ -1,6 +1,6 @@
 """Torch modules: they know tensors, not chemistry."""
 
-from sktaag.nn._backbone import Backbone, backbone_names, edge_vectors, make_backbone
+from sktaag.nn._backbone import Backbone, backbone_class, backbone_names, edge_vectors, make_backbone
 from sktaag.nn._graph_network import GraphNetwork
 from sktaag.nn._hidden import linear_outputs
 from sktaag.nn._layer_attention import LayerAttention
@@ -15,6 +15,7 @@ __all__ = [
     "Pyramid",
     "RandomPyramid",
     "SparseLinear",
+    "backbone_class",
     "backbone_names",
     "edge_vectors",
     "linear_outputs",

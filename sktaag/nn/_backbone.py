@@ -305,7 +305,36 @@ def make_backbone(name: str, **config: Any) -> Backbone:
     >>> make_backbone("schnet", n_layers=3, n_features=32).n_layers
     3
     """
+    return backbone_class(name)(**config)
+
+
+def backbone_class(name: str) -> Callable[..., Backbone]:
+    """Return what `make_backbone` calls: mostly a class, whose signature tells the arguments.
+
+    Parameters
+    ----------
+    name : str
+        One of `backbone_names`.
+
+    Returns
+    -------
+    constructor : callable
+
+    Raises
+    ------
+    ValueError
+        If the name is not registered.
+    ImportError
+        If it needs an optional package that is not installed.
+
+    Examples
+    --------
+    >>> from inspect import signature
+    >>> from sktaag.nn import backbone_class
+    >>> "n_atom_features" in signature(backbone_class("gine")).parameters
+    True
+    """
     known = _registered()
     if name not in known:
         raise ValueError(f"backbone must be one of {', '.join(sorted(known))}, got {name!r}.")
-    return known[name]()(**config)
+    return known[name]()

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch_geometric.data import Data
 
-from sktaag.graphs._features import ATOM_FEATURES, BOND_FEATURES
-from sktaag.nn import Backbone, GraphNetwork, make_backbone
-from sktaag.nn._backbone import _registered
+from sktaag.graphs import MoleculeGraphs
+from sktaag.nn import Backbone, GraphNetwork, backbone_class
 from sktaag.structures import as_column
 
 
@@ -44,14 +43,16 @@ class Start:
 def plain_start(estimator, X, n_outputs):
     """Return the `Start` of the backbone that an estimator names, with its own readout."""
     config = estimator._module_params()
-    factory = _registered().get(estimator.backbone)
-    if factory is not None and "n_atom_features" in signature(factory()).parameters:
+    constructor = backbone_class(estimator.backbone)
+    if "n_atom_features" in signature(constructor).parameters:
         graph = next((value for value in as_column(X) if isinstance(value, Data)), None)
-        widths = (len(ATOM_FEATURES), len(BOND_FEATURES))
-        if graph is not None:
+        if graph is None:
+            bonds = MoleculeGraphs().fit(X)
+            widths = len(bonds.atom_features_), len(bonds.bond_features_)
+        else:
             widths = graph.x.shape[1], graph.edge_attr.shape[1]
         config = dict(zip(("n_atom_features", "n_bond_features"), widths, strict=True)) | config
-    backbone = make_backbone(estimator.backbone, **config)
+    backbone = constructor(**config)
     return Start(backbone, {"attention": backbone.plain, "n_targets": n_outputs, "target": estimator.target})
 
 

@@ -5,7 +5,8 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from sktaag.heads._neural_regressor import NeuralRegressor, _known_r2
+from sktaag.heads._known_r2 import known_r2
+from sktaag.heads._neural_regressor import NeuralRegressor
 from sktaag.heads._torch_state import resolve_device
 from sktaag.sources._conservative import ConservativeMixin
 from sktaag.sources._graph_estimator import GraphEstimator
@@ -93,7 +94,7 @@ class GraphRegression(ConservativeMixin, MultiOutputMixin, RegressorMixin, Graph
         )
         self.validation_score_ = None
         if valid is not None:
-            self.validation_score_ = _known_r2(targets[valid], self._predict_graphs([graphs[i] for i in valid])[0])
+            self.validation_score_ = known_r2(targets[valid], self._predict_graphs([graphs[i] for i in valid])[0])
         return self
 
     def predict(self, X):
@@ -155,7 +156,7 @@ class GraphRegression(ConservativeMixin, MultiOutputMixin, RegressorMixin, Graph
         """
         y, predicted = self._check_y(y), self.predict(X)
         check_consistent_length(y, predicted)
-        return _known_r2(y, predicted, sample_weight)
+        return known_r2(y, predicted, sample_weight)
 
     @property
     def reference_energies_(self):

@@ -5,7 +5,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from sktaag.heads._neural_regressor import _known_r2
+from sktaag.heads._known_r2 import known_r2
 from sktaag.sources._pyramid_regressor import PyramidRegressor
 from sktaag.sources._shotgun_ensemble import ShotgunEnsemble
 
@@ -202,7 +202,7 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, ShotgunEnsemble):
         """
         y, predicted = self._template()._check_y(y), self.predict(X)
         check_consistent_length(y, predicted)
-        return _known_r2(y, predicted, sample_weight)
+        return known_r2(y, predicted, sample_weight)
 
     def _dress(self, network, member):
         network.target_scaler_, network._y_ndim = self.target_scalers_[member.target], 1
