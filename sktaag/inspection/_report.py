@@ -9,6 +9,7 @@ from rdkit.Chem.Draw import rdMolDraw2D
 from rdkit.rdBase import BlockLogs
 
 from sktaag.inspection._axes import COLOURS, with_unit
+from sktaag.inspection._learning_curve_display import LearningCurveDisplay
 from sktaag.inspection._svg import Plot, colour_of, legend
 from sktaag.sources._parts import library_versions, write_whole
 from sktaag.structures import InvalidStructureError, to_mol
@@ -265,24 +266,15 @@ def _confusion(found):
 
 
 def _learning_curve(found):
-    metric = found.metrics[0]
-    curve = found.learning_curve.groupby(["model", "n_train"], sort=False)[metric].agg(["mean", "std", "count"])
-    error = (curve["std"] / np.sqrt(curve["count"])).fillna(0)
-    sizes = found.learning_curve["n_train"]
-    plot = Plot(
-        (sizes.min(), sizes.max()),
-        ((curve["mean"] - error).min(), (curve["mean"] + error).max()),
-        "rows fitted to",
-        with_unit(metric.replace("_", " "), found.unit if found.lower_is_better[metric] else None),
-        "Learning curve",
-        480,
-        300,
-        counts=True,
-    )
-    for i, model in enumerate(found.models):
-        rows, width = curve.loc[model].sort_index(), error.loc[model].sort_index()
-        plot.band(rows.index, rows["mean"] - width, rows["mean"] + width, colour_of(i))
-        plot.line(rows.index, rows["mean"], colour_of(i), 2)
+    display = LearningCurveDisplay._of_comparison(found)
+    sizes, lines = display.train_sizes, display.lines()
+    lowest = min((mean - error).min() for mean, error in lines.values())
+    highest = max((mean + error).max() for mean, error in lines.values())
+    limits, label = (sizes[0], sizes[-1]), display.score_name
+    plot = Plot(limits, (lowest, highest), "rows fitted to", label, "Learning curve", 480, 300, counts=True)
+    for i, (mean, error) in enumerate(lines.values()):
+        plot.band(sizes, mean - error, mean + error, colour_of(i))
+        plot.line(sizes, mean, colour_of(i), 2)
     caption = "Mean over the folds; the bands are its standard error."
     return f"<figure class='plots'>{plot}</figure>{legend(found.models)}<p>{caption}</p>"
 

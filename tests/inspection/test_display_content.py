@@ -22,6 +22,7 @@ from sktaag.inspection import (
     PropertyScatterMatrix,
     SourceMapDisplay,
 )
+from sktaag.model_selection import compare
 from sktaag.sources import GNNRegressor, PyramidRegressor
 from sktaag.transfer import FrozenFeaturizer, SourceSearchCV, TAAGRegressor
 
@@ -184,6 +185,43 @@ def test_learning_curves_take_structures():
     models = {"direct": make_pipeline(Fingerprints(counts=True, size=32), Ridge())}
     display = LearningCurveDisplay.from_estimators(models, ALKANES, POINTS, train_sizes=[4, 6], cv=3)
     assert display.train_sizes.tolist() == [4, 6]
+
+
+def test_learning_curve_of_a_comparison():
+    X, y = load_diabetes(return_X_y=True)  # 442 rows: training folds of 294 and 295
+    models = {"direct": LinearRegression(), "mean": DummyRegressor()}
+    found = compare(models, X, y, cv=3, learning_curve=[0.5, 20], unit="mg")
+    display = LearningCurveDisplay.from_comparison(found)
+    np.testing.assert_allclose(display.train_sizes, [20, 147 + 1 / 3, 294 + 2 / 3], atol=0.7)
+    for name in models:
+        rows = found.learning_curve[found.learning_curve["model"] == name].sort_values(["fold", "n_train"])
+        expected = rows["mean_absolute_error"].to_numpy().reshape(3, 3).T
+        np.testing.assert_allclose(display.scores[name], expected)
+        mean, error = display.lines()[name]
+        np.testing.assert_allclose(mean, expected.mean(axis=1))
+        np.testing.assert_allclose(error, expected.std(axis=1, ddof=1) / np.sqrt(3))
+    np.testing.assert_allclose(display.ax_.lines[1].get_ydata(), display.lines()["mean"][0])
+    assert display.ax_.get_ylabel() == "mean absolute error (mg)"
+    assert LearningCurveDisplay.from_comparison(found, metric="r2").ax_.get_ylabel() == "r2"
+    with pytest.raises(ValueError, match="metric must be one of mean_absolute_error, r2, got 'mse'"):
+        LearningCurveDisplay.from_comparison(found, metric="mse")
+    with pytest.raises(ValueError, match=r"no learning curve\. Call compare with learning_curve="):
+        LearningCurveDisplay.from_comparison(compare(models, X, y, cv=3))
+
+
+def test_learning_curve_of_one_fold_has_no_error():
+    X, y = load_diabetes(return_X_y=True)
+    folds = [(np.arange(60), np.arange(60, 90)), (np.arange(80), np.arange(80, 90))]
+    one = compare({"direct": LinearRegression()}, X, y, cv=folds[:1], interval="bootstrap", learning_curve=[30])
+    mean, error = LearningCurveDisplay.from_comparison(one).lines()["direct"]
+    assert mean.shape == (2,)
+    assert error.tolist() == [0, 0]
+    # 60 rows are all of one fold, and a part of the other: two sizes of one, three of the other
+    two = compare({"direct": LinearRegression()}, X, y, cv=folds, learning_curve=[30, 60])
+    display = LearningCurveDisplay.from_comparison(two)
+    assert display.train_sizes.tolist() == [30, 60, 80]
+    assert np.isnan(display.scores["direct"]).sum() == 1
+    assert np.isfinite(display.lines()["direct"]).all()
 
 
 def test_scatter_matrix_uses_rows_that_have_both():
