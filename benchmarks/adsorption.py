@@ -47,9 +47,9 @@ POOLS = ("mean", "std", "max")
 ADSORBATES = (1, 6, 8)  # hydrogen, carbon and oxygen; all others are metals
 
 
-def neighbourhood(atoms, radius=RADIUS):
+def neighbourhood(atoms, radius=RADIUS, adsorbates=ADSORBATES):
     """Cut the adsorbate and the metal atoms within a radius of one of its atoms out of the slab."""
-    is_metal = ~np.isin(atoms.numbers, ADSORBATES)
+    is_metal = ~np.isin(atoms.numbers, adsorbates)
     metal, light = atoms[is_metal], atoms[~is_metal]
     away, _ = find_mic(light.positions - light.positions[0], atoms.cell, atoms.pbc)
     light.positions = light.positions[0] + away  # in one piece
