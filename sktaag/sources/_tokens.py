@@ -5,7 +5,6 @@ from hashlib import blake2b
 import joblib
 import numpy as np
 import torch
-from safetensors.torch import save
 from torch_geometric.data import Data
 
 from sktaag.cache import RowCache, cache_folder
@@ -164,6 +163,10 @@ def backbone_key(backbone):
 
 def graph_key(graph):
     """Digest of what a network sees of a graph."""
-    parts = {key: value for key, value in graph.to_dict().items() if key not in _NOT_INPUTS}
-    tensors = {key: value.contiguous() for key, value in parts.items() if isinstance(value, torch.Tensor)}
-    return blake2b(save(tensors), digest_size=16).digest()
+    digest = blake2b(digest_size=16)
+    for name, value in sorted(graph.to_dict().items()):
+        if name not in _NOT_INPUTS and isinstance(value, torch.Tensor):
+            array = value.numpy()
+            digest.update(repr((name, array.dtype.str, array.shape)).encode())
+            digest.update(array.tobytes())
+    return digest.digest()
