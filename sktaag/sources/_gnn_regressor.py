@@ -28,7 +28,7 @@ class GNNRegressor(GraphRegression):
     criterion : {"mse", "mae", "huber"} or class, default="mse"
         Loss of targets, and of the lengths of errors of forces, each in units of the spread of the labels. A class is
         a torch loss that knows ``reduction="none"``.
-    force_weight : float, default=10.0
+    force_weight : float, default=100.0
         Weight of the loss of the forces against that of the energies; 0 trains on energies alone.
     optimizer : {"adamw", "adam", "sgd"} or class, default="adamw"
         A class is a torch optimizer.
@@ -110,6 +110,9 @@ class GNNRegressor(GraphRegression):
 
     Notes
     -----
+    For energies with forces of tens of frames, SchNet did best on frames of malonaldehyde with ``criterion="mae"``,
+    ``force_weight=100``, ``lr=4e-3``, ``batch_size=5``, ``scheduler="cosine"``, ``ema=0.99`` and 200 epochs or more.
+
     Predictions are computed in float64, so that the prediction of a structure does not depend on the others.
     On a GPU, sums over neighbours are added up in any order: two trainings agree to rounding, which grows.
 
@@ -133,7 +136,7 @@ class GNNRegressor(GraphRegression):
         target="extensive",
         graphs=None,
         criterion="mse",
-        force_weight=10.0,
+        force_weight=100.0,
         optimizer="adamw",
         lr=0.001,
         weight_decay=0.01,

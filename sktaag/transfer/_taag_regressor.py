@@ -41,7 +41,7 @@ class TAAGRegressor(AttentionTransfer, GraphRegression):
     criterion : {"mse", "mae", "huber"} or class, default="mse"
         Loss of targets, and of the lengths of errors of forces, each in units of the spread of the labels. A class is
         a torch loss that knows ``reduction="none"``.
-    force_weight : float, default=10.0
+    force_weight : float, default=100.0
         Weight of the loss of the forces against that of the energies; 0 trains on energies alone.
     optimizer : {"adamw", "adam", "sgd"} or class, default="adamw"
         A class is a torch optimizer.
@@ -165,7 +165,7 @@ class TAAGRegressor(AttentionTransfer, GraphRegression):
         graphs=None,
         cache=None,
         criterion="mse",
-        force_weight=10.0,
+        force_weight=100.0,
         optimizer="adamw",
         lr=0.001,
         weight_decay=0.01,
