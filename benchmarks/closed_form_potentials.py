@@ -155,7 +155,7 @@ def main():
     parser.add_argument("--sizes", nargs="+", type=int, default=[50, 200])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
-    parser.add_argument("--source-epochs", type=int, default=30, help="of the SchNet on OC20")
+    parser.add_argument("--source-epochs", type=int, help="of the SchNet on OC20, if not as in md17.py")
     parser.add_argument("--minutes", type=float, default=np.inf, help="start no run after this time")
     parser.add_argument("--folder", type=Path, default=Path("closed_form"), help="for source, states and runs")
     parser.add_argument("--scratch", type=Path, help="runs.jsonl of md17.py, for its runs from scratch")
