@@ -181,8 +181,9 @@ class LayerAttention(nn.Module):
         projected = torch.addmm(parts.in_proj_bias[:, None], parts.in_proj_weight, states)
         width = n_features // self.n_heads
         query, key, value = projected.view(3, self.n_heads, width, n_tokens, n_atoms)
-        fit = (query[:, :, :, None] * key[:, :, None]).sum(dim=1) / width**0.5  # (n_heads, asking, asked, n_atoms)
-        weights = fit.softmax(dim=2).sum(dim=1)  # (n_heads, n_tokens, n_atoms)
+        asking = (query / width**0.5).unbind(dim=2)  # one by one, so that products stay in the cache of a CPU
+        shares = [(depth.unsqueeze(2) * key).sum(dim=1).softmax(dim=1) for depth in asking]
+        weights = torch.stack(shares).sum(dim=0)  # (n_heads, n_tokens, n_atoms)
         summed = (weights[:, None] * value).sum(dim=2).view(n_features, n_atoms).T
         state = functional.linear(summed, parts.out_proj.weight, n_tokens * parts.out_proj.bias)
         return state, weights.mean(dim=0).T / n_tokens
