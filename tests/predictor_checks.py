@@ -12,20 +12,15 @@ from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from sktaag.testing import (
-    _assert_same_parameters,
-    _containers,
-    _frame,
-    _through_joblib,
-    check_constructor,
-    check_set_params,
-)
+from sktaag.testing._checks import check_constructor, check_set_params, through_joblib
+from sktaag.testing._equality import assert_same_parameters
+from sktaag.testing._forms import as_frame, containers
 
 
 def check_parameters(estimator, X, y):
     check_constructor(estimator, X)
     check_set_params(estimator, X)
-    _assert_same_parameters(estimator, clone(estimator), "clone")
+    assert_same_parameters(estimator, clone(estimator), "clone")
 
 
 def check_fit(estimator, X, y):
@@ -50,19 +45,19 @@ def check_not_fitted(estimator, X, y):
 
 def check_pickle(estimator, X, y):
     fitted = clone(estimator).fit(X, y)
-    for copy, how in ((pickle.loads(pickle.dumps(fitted)), "pickle"), (_through_joblib(fitted), "joblib")):
-        _assert_same_parameters(fitted, copy, how)
+    for copy, how in ((pickle.loads(pickle.dumps(fitted)), "pickle"), (through_joblib(fitted), "joblib")):
+        assert_same_parameters(fitted, copy, how)
         assert_same(fitted.predict(X), copy.predict(X))
     assert_same(fitted.predict(X), pickle.loads(pickle.dumps(clone(estimator))).fit(X, y).predict(X))
 
 
 def check_containers(estimator, X, y):
-    fitted = clone(estimator).fit(_frame(X), y)
+    fitted = clone(estimator).fit(as_frame(X), y)
     expected = fitted.predict(X)
-    for name, form in _containers(X).items():
+    for name, form in containers(X).items():
         assert len(fitted.predict(form)) == len(X), name
         assert_same(expected, fitted.predict(form))
-    for bad in ([], _frame(X).iloc[:, [0, 0]], "CCO"):
+    for bad in ([], as_frame(X).iloc[:, [0, 0]], "CCO"):
         with pytest.raises((TypeError, ValueError)):
             fitted.predict(bad)
 

@@ -14,7 +14,7 @@ from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from sktaag.graphs import AtomGraphs
-from sktaag.testing import check_constructor, check_set_params
+from sktaag.testing._checks import check_constructor, check_set_params
 from sktaag.transfer import TAAGFeaturizer, TAAGRegressor
 
 
