@@ -114,8 +114,8 @@ def main():
     small = draws(n_samples, 58, args.draws, args.seed)
 
     everything = study("heat capacity, five folds", task, sources, splits, args, parts=True)
-    few = study("heat capacity, 58", task, sources, small, args, singles=False)
-    grouped = study("heat capacity, families", task, sources, by_family, args, singles=False)
+    few = study("heat capacity, 58", task, sources, small, args, singles=False, nested=False)
+    grouped = study("heat capacity, families", task, sources, by_family, args, singles=False, nested=False)
     frame = shotgun(task, args, splits[:5])
     direct = mean_of(everything[everything["fold"] < 5], "direct forest")  # the folds of the shotgun
     plots(task, frame, direct, sources, args)
