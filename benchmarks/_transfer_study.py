@@ -77,7 +77,12 @@ def train(tasks, args, tables=None):
     return source_library(args.cache, tasks, tables=tables, n_seeds=args.networks, n_jobs=args.n_jobs)
 
 
-def study(label, task, sources, splits, args, *, singles=True, nested=True, parts=False):
+def usable(sources, task):
+    """Return the sources that do not hold the target's own quantity at its own fidelity."""
+    return {name: networks for name, networks in sources.items() if name not in task.without}
+
+
+def study(label, task, sources, splits, args, *, computed=None, singles=True, nested=True, parts=False):
     """Run every method on the same splits.
 
     Parameters
@@ -90,6 +95,8 @@ def study(label, task, sources, splits, args, *, singles=True, nested=True, part
     splits : list of (ndarray, ndarray)
     args : Namespace
         As `parser` makes it.
+    computed : tuple or None
+        What `features` returned for the task and its usable sources; None computes it.
     singles : bool or list
         Whether to run each source alone (a list: these), on the first `args.alone` splits.
     nested : bool
@@ -103,9 +110,9 @@ def study(label, task, sources, splits, args, *, singles=True, nested=True, part
         As `evaluate`; single sources have their names, the best of them is there once more as `OPTIMISTIC`.
     """
     store = args.cache / "results.jsonl"
-    sources = {name: networks for name, networks in sources.items() if name not in task.without}
+    sources = usable(sources, task)
     label = f"{label} {sum(map(len, sources.values()))} networks seed {args.seed}"
-    matrix, columns = features(task.X, sources, args.cache)
+    matrix, columns = computed or features(task.X, sources, args.cache)
     models = of_descriptors(columns, args.seed) | (bundles(columns, args.seed) if parts else {})
     models |= {"recipe": recipe(columns, args.seed)}
     models = {name: (matrix, model) for name, model in models.items()}

@@ -10,8 +10,9 @@ those of figures 2 and 3.
 import time
 
 import numpy as np
+from _transfer_methods import features
 from _transfer_protocol import ratio, verdict_of, write
-from _transfer_study import METHODS, TARGETS, mean_of, parser, settings, study, train
+from _transfer_study import METHODS, TARGETS, mean_of, parser, settings, study, train, usable
 from _transfer_tasks import RADONPY, SOURCES, load_task
 
 from sktaag.model_selection import ExtrapolationSplit, polymer_family
@@ -78,8 +79,13 @@ def main():
             if len(task.X) > 100:
                 found = families(task.X, 58, n_draws, args.seed, min_size=max(10, len(task.X) // 25))
                 splits |= {f"{task.name}, family: {name}": own for name, own in found.items()}
+            shared = {
+                "computed": features(task.X, usable(sources, task), args.cache),
+                "singles": False,
+                "nested": False,
+            }
             for name, own in splits.items():
-                results = study(f"extrapolation, {name}", task, sources, own, args, singles=False, nested=False)
+                results = study(f"extrapolation, {name}", task, sources, own, args, **shared)
                 lines.append(row(name, results, task))
     write(
         args.output,
