@@ -106,7 +106,8 @@ def cell(values):
     if not values:
         return ""
     mean, half = interval(values)
-    return f"{mean:.1f} ± {half:.1f}" if len(values) > 2 else f"{mean:.1f} ({len(values)} draws)"
+    few = "1 draw" if len(values) == 1 else f"{len(values)} draws"
+    return f"{mean:.1f} ± {half:.1f}" if len(values) > 2 else f"{mean:.1f} ({few})"
 
 
 def report(results):
@@ -187,8 +188,8 @@ def main():
 
     head = [
         machine("torch", "torch-geometric", "chgnet", "sktaag"),
-        f"{N_TEST} official test frames; mean ± 95% interval over {len(args.seeds)} draws of frames; s: seconds of one "
-        "core for the fit, once states and derivatives are there; from scratch: most of them on a GPU",
+        f"{N_TEST} official test frames; mean ± 95% interval of three draws of frames, or their number; s: seconds of "
+        "one core for the fit, once states and derivatives are there; from scratch: of the clock, on a busy CPU",
     ]
     for kind, molecule in product(args.sources, args.molecules):
         states, derivatives = cost(sources[kind], molecule, CUTOFFS[kind])
