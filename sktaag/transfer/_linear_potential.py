@@ -89,7 +89,7 @@ class LinearPotential(
 
     See Also
     --------
-    TAAGRegressor : Attention over the depths, trained by gradients, for hundreds of structures and more.
+    TAAGRegressor : Attention over the depths, trained by gradients: slower, and better where the states have to change.
     sktaag.heads.LayerKernelRegressor : The same for any property, linear or not, without forces.
     EnergyCalculator : Relaxation and dynamics with the fitted model.
 
