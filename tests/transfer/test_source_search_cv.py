@@ -34,6 +34,7 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 
 from sktaag.descriptors import Fingerprints
 from sktaag.heads import direct_models, small_data_heads
+from sktaag.io import load_model, save_model
 from sktaag.model_selection import log_me, ridge_loo
 from sktaag.nn import Pyramid
 from sktaag.sources import ModelLibrary, PyramidEnsemble, PyramidRegressor, _model_library, save_source
@@ -388,6 +389,15 @@ def test_other_sources_in_the_winner_are_opened(sources):
     winner.set_params(frozenfeaturizer__source=sources[1:]).fit(TARGET, y)
     expected = make_pipeline(FrozenFeaturizer(sources[1:]), Ridge()).fit(TARGET, y)
     assert_allclose(winner.predict(TARGET), expected.predict(TARGET))
+
+
+def test_file_holds_the_networks_of_a_bundle_once(sources, tmp_path):
+    found = search({"all": sources[:2]}, layers=[1], baseline=False, cv=3).fit(TARGET, y).best_estimator_
+    plain = make_pipeline(FrozenFeaturizer(sources[:2]), Ridge()).fit(TARGET, y)
+    for name, model in (("found", found), ("plain", plain)):
+        save_model(model, tmp_path / name)
+    assert (tmp_path / "found").stat().st_size == pytest.approx((tmp_path / "plain").stat().st_size, rel=0.1)
+    assert_allclose(load_model(tmp_path / "found").predict(TARGET), found.predict(TARGET))
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
