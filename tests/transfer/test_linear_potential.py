@@ -30,7 +30,7 @@ from sktaag.transfer._pooled_jacobians import pooled_jacobians
 @pytest.fixture(scope="module")
 def backbone():
     torch.manual_seed(0)
-    return make_backbone("schnet", n_layers=2, n_features=8, n_filters=8, cutoff=6.0)
+    return make_backbone("schnet", n_layers=2, n_features=8, n_filters=8, n_gaussians=50, cutoff=6.0)
 
 
 @pytest.fixture(scope="module")
