@@ -115,25 +115,51 @@ def graph_tokens(backbone, graphs, device, cache=None):
     -------
     tokens : list of ndarray of shape (n_atoms, n_layers + 1, n_features) and dtype float32
     """
+
+    def batches(missing):
+        for indices, tokens, batch in token_batches(backbone, missing, device):
+            yield indices, np.split(tokens.float().cpu().numpy(), batch.ptr[1:-1].cpu().numpy())
+
     shape = (-1, backbone.n_layers + 1, backbone.n_features)
+    return [row.reshape(shape) for row in graph_arrays("tokens", backbone, graphs, batches, cache)]
+
+
+def graph_arrays(kind, backbone, graphs, batches, cache):
+    """Compute an array for each graph, or find it in a cache.
+
+    Parameters
+    ----------
+    kind : str
+        What is computed.
+    backbone : sktaag.nn.Backbone
+    graphs : sequence of torch_geometric.data.Data
+    batches : callable
+        Takes some of the graphs; yields their numbers and a list of arrays of dtype float32, in batches.
+    cache : None, path or joblib.Memory
+        Folder that keeps the arrays, by the content of each graph and the weights of the backbone.
+
+    Returns
+    -------
+    rows : list of ndarray of dtype float32
+        Each array in one dimension.
+    """
 
     def compute(missing):
         found = [None] * len(missing)
-        for indices, tokens, batch in token_batches(backbone, missing, device):
-            parts = np.split(tokens.float().cpu().numpy(), batch.ptr[1:-1].cpu().numpy())
+        for indices, parts in batches(missing):
             for i, part in zip(indices, parts, strict=True):
-                found[i] = part
+                found[i] = part.ravel()
         return found
 
     folder = cache_folder(cache)
     if folder is None:
         return compute(list(graphs))
-    rows = RowCache(folder, f"tokens-{backbone_key(backbone)}").rows(
+    rows = RowCache(folder, f"{kind}-{backbone_key(backbone)}").rows(
         [graph_key(graph) for graph in graphs],
         list(graphs),
         lambda missing: [part.tobytes() for part in compute(missing)],
     )
-    return [np.frombuffer(row, np.float32).reshape(shape) for row in rows]
+    return [np.frombuffer(row, np.float32) for row in rows]
 
 
 def with_tokens(graphs, tokens):

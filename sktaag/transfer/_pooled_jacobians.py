@@ -3,8 +3,7 @@
 import numpy as np
 import torch
 
-from sktaag.cache import RowCache, cache_folder
-from sktaag.sources._tokens import backbone_key, graph_key, run_batches
+from sktaag.sources._tokens import graph_arrays, run_batches
 
 
 def pooled_jacobians(backbone, graphs, device, cache=None):
@@ -29,25 +28,13 @@ def pooled_jacobians(backbone, graphs, device, cache=None):
         By coordinate, in Å, and by element of the structure, in the order of atomic numbers.
     """
 
-    def compute(missing):
-        found = [None] * len(missing)
-        for indices, parts in run_batches(missing, lambda batch: _differentiate(backbone, batch), device):
-            for i, part in zip(indices, parts, strict=True):
-                found[i] = part
-        return found
+    def batches(missing):
+        return run_batches(missing, lambda batch: _differentiate(backbone, batch), device)
 
-    folder = cache_folder(cache)
-    if folder is None:
-        return compute(list(graphs))
-    rows = RowCache(folder, f"jacobians-{backbone_key(backbone)}").rows(
-        [graph_key(graph) for graph in graphs],
-        list(graphs),
-        lambda missing: [part.tobytes() for part in compute(missing)],
-    )
+    rows = graph_arrays("jacobians", backbone, graphs, batches, cache)
     tail = (backbone.n_layers + 1, backbone.n_features)
     return [
-        np.frombuffer(row, np.float32).reshape(3 * graph.num_nodes, len(graph.z.unique()), *tail)
-        for row, graph in zip(rows, graphs, strict=True)
+        row.reshape(3 * graph.num_nodes, len(graph.z.unique()), *tail) for row, graph in zip(rows, graphs, strict=True)
     ]
 
 
