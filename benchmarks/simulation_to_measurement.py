@@ -109,8 +109,9 @@ def text(rows, sources, args, start):
             values.append((first, mean, mean_of_ratio(results, model)))
             cells.append(f"**{mean:.2f}**" if verdict_of(low, high) == "**loses**" else f"{mean:.2f}")
         lines.append(f"| {name} | {' | '.join(cells)} | {same} |")
-    for label, chosen in (("first nine targets", True), ("targets not looked at before", False)):
-        medians = [[mean for first, mean, _ in values if first == chosen] for values in figures.values()]
+    groups = {"first nine targets": (True,), "targets not looked at before": (False,), "all targets": (True, False)}
+    for label, chosen in groups.items():
+        medians = [[mean for first, mean, _ in values if first in chosen] for values in figures.values()]
         if medians[0]:
             cells = [f"{np.median(values):.2f}" if values else "" for values in medians]
             lines.append(f"| median, {label} | {' | '.join(cells)} | |")
