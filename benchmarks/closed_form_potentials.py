@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from _md17 import CUTOFF, MOLECULES, N_TEST, draw, frames, interval, train_source
+from _md17 import CUTOFFS, MOLECULES, N_TEST, draw, frames, interval, train_source
 from _timing import machine
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import RidgeCV
@@ -39,7 +39,6 @@ METHODS = {
     "LinearPotential, energies and forces": True,
 }
 SCRATCH = "SchNet from scratch, energies and forces"
-CUTOFFS = {"chgnet": 6.0, "oc20": CUTOFF}
 
 
 def features(source, graphs, cache):

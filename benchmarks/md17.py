@@ -1,11 +1,12 @@
 """Molecules in motion from tens of frames: every way of transfer on the same frames of rMD17.
 
-Sources: frames of OC20 (adsorbates on metals: another domain) or five other molecules of rMD17 (the same domain).
-Targets: energies and forces of the official split 01. All methods have the same architecture, frames, epochs and
-optimizer; its settings were chosen for training from scratch, on training frames of malonaldehyde. The "gentle" forms
-have a quarter of the learning rate in what comes from the source. Training from scratch takes no weight of a source: it
-runs once and stands in the tables of all sources. Runs are kept in a file of lines, so that a stopped benchmark goes on
-where it was.
+Sources: a SchNet trained on frames of OC20 (adsorbates on metals: another domain) or on five other molecules of rMD17
+(the same domain), or CHGNet as its authors trained it on inorganic crystals (another domain). Targets: energies and
+forces of the official split 01. All methods of a table have the same architecture, frames, epochs and optimizer; its
+settings were chosen for training from scratch, on training frames of malonaldehyde. The "gentle" forms have a quarter
+of the learning rate in what comes from the source. Training from scratch takes no weight of a source: it runs once and
+stands in the tables of all sources of its architecture. Runs are kept in a file of lines, so that a stopped benchmark
+goes on where it was.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import torch
-from _md17 import CUTOFF, IN_DOMAIN, MOLECULES, N_TEST, SHAPE, draw, frames, interval, train_source
+from _md17 import CUTOFF, CUTOFFS, IN_DOMAIN, MOLECULES, N_TEST, SHAPE, draw, frames, interval, train_source
 from _timing import machine
 from matplotlib import pyplot as plt
 
@@ -30,8 +31,9 @@ from sktaag.transfer import TAAGRegressor
 matplotlib.use("agg")
 matplotlib.rcParams["svg.hashsalt"] = "sktaag"  # the same figures, the same file
 
-SETTINGS = {"criterion": "mae", "lr": 4e-3, "force_weight": 100.0}  # of --choose
-GENTLE = {"optimizer__param_groups": [("backbone.*", {"lr": SETTINGS["lr"] / 4})]}
+NETWORKS = {"oc20": "schnet", "rmd17": "schnet", "chgnet": "chgnet"}
+SHARED = {"criterion": "mae", "force_weight": 100.0}
+SETTINGS = {"schnet": SHARED | {"lr": 4e-3}, "chgnet": SHARED | {"lr": 1e-3}}  # of --choose
 METHODS = {  # attention, freeze, further parameters
     "scratch": {"attention": "last", "freeze": "scratch"},
     "fine-tuned, all": {"attention": "last", "freeze": "none"},
@@ -44,30 +46,37 @@ METHODS = {  # attention, freeze, further parameters
     "TAAG, embeddings frozen (release)": {"attention": "taag", "freeze": "embeddings"},
     "mix, all trained": {"attention": "mix", "freeze": "none"},
     "TAAG, all trained, a fresh block": {"attention": "taag", "freeze": "none", "n_fresh_blocks": 1},
-    "fine-tuned, all, gentle": {"attention": "last", "freeze": "none", **GENTLE},
-    "TAAG, all trained, gentle": {"attention": "taag", "freeze": "none", **GENTLE},
+    "fine-tuned, all, gentle": {"attention": "last", "freeze": "none", "gentle": True},
+    "TAAG, all trained, gentle": {"attention": "taag", "freeze": "none", "gentle": True},
 }
-CHOICES = [
-    ("scratch", SETTINGS),
-    ("scratch", SETTINGS | {"module__n_gaussians": 50, "criterion": "mse", "lr": 2e-3}),
-    ("scratch", SETTINGS | {"module__n_gaussians": 50}),
-    ("scratch", SETTINGS | {"criterion": "mse"}),
-    ("scratch", SETTINGS | {"force_weight": 10.0}),
-    ("scratch", SETTINGS | {"criterion": "mse", "force_weight": 10.0}),
-    ("scratch", SETTINGS | {"force_weight": 1000.0}),
+SCHNET = SETTINGS["schnet"]
+CHOICES = [  # source, method, settings
+    ("oc20", "scratch", SCHNET),
+    ("oc20", "scratch", SCHNET | {"module__n_gaussians": 50, "criterion": "mse", "lr": 2e-3}),
+    ("oc20", "scratch", SCHNET | {"module__n_gaussians": 50}),
+    ("oc20", "scratch", SCHNET | {"criterion": "mse"}),
+    ("oc20", "scratch", SCHNET | {"force_weight": 10.0}),
+    ("oc20", "scratch", SCHNET | {"criterion": "mse", "force_weight": 10.0}),
+    ("oc20", "scratch", SCHNET | {"force_weight": 1000.0}),
+    *(("chgnet", "scratch", SHARED | {"lr": lr}) for lr in (4e-3, 2e-3, 1e-3)),
 ]
 
 
 def make_model(source, method, size, seed, device, epochs, settings):
     """Build one model; what METHODS does not name is the same for all."""
+    parameters = settings | METHODS[method]
+    if parameters.pop("gentle", False):
+        parameters["optimizer__param_groups"] = [("backbone.*", {"lr": settings["lr"] / 4})]
     return TAAGRegressor(
-        source, **(settings | METHODS[method]), batch_size=5 if size <= 50 else 10 if size <= 200 else 32,
+        source, **parameters, batch_size=5 if size <= 50 else 10 if size <= 200 else 32,
         max_epochs=epochs, scheduler="cosine", ema=0.99, early_stopping=False, device=device, random_state=seed,
     )  # fmt: skip
 
 
-def untrained(graphs, energies, shape=SHAPE):
-    """Make a source with the architecture alone, for training from scratch."""
+def open_source(kind, method, graphs, energies, path, shape=SHAPE):
+    """Load the source, or make one of its architecture alone where that is all that the method takes."""
+    if kind == "chgnet" or method != "scratch":
+        return kind if kind == "chgnet" else load_source(path)
     source = GNNRegressor("schnet", **shape, module__cutoff=CUTOFF, max_epochs=1, force_weight=0, device="cpu")
     return source.fit(graphs[:2], energies[:2])
 
@@ -75,14 +84,13 @@ def untrained(graphs, energies, shape=SHAPE):
 def choose(choice, folder, device, epochs):
     """Judge settings of a method on 50 frames of malonaldehyde, on 200 others of the training frames."""
     torch.set_num_threads(1)
-    graphs, energies, forces = frames("malonaldehyde", "train")
+    kind, method, settings = choice
+    graphs, energies, forces = frames("malonaldehyde", "train", cutoff=CUTOFFS[kind])
     rows = np.random.RandomState(99).permutation(len(graphs))
     fitted, held_out = rows[:50], rows[-200:]
-    method, settings = choice
     shape = {name: value for name, value in settings.items() if name.startswith("module__")}
     settings = {name: value for name, value in settings.items() if name not in shape}
-    is_scratch = method == "scratch"
-    source = untrained(graphs, energies, SHAPE | shape) if is_scratch else load_source(folder / "oc20.source")
+    source = open_source(kind, method, graphs, energies, folder / f"{kind}.source", SHAPE | shape)
     start = time.perf_counter()
     model = make_model(source, method, 50, 99, device, epochs, settings)
     model.fit(graphs[fitted], energies[fitted], forces=[forces[row] for row in fitted])
@@ -91,8 +99,8 @@ def choose(choice, folder, device, epochs):
     error = np.abs(predicted - np.concatenate([forces[row] for row in held_out])).mean()
     energy_error = np.abs(model.predict(graphs[held_out]) - energies[held_out]).mean()
     return {
-        "method": method, "settings": str(choice[1]), "epochs": epochs, "forces": 1000 * error,
-        "energy": 1000 * energy_error, "seconds": seconds,
+        "network": NETWORKS[kind], "method": method, "settings": str(choice[2]), "epochs": epochs,
+        "forces": 1000 * error, "energy": 1000 * energy_error, "seconds": seconds,
     }  # fmt: skip
 
 
@@ -111,14 +119,14 @@ def run(task, source, device, epochs):
     """Train one model and judge it on the official test frames."""
     torch.set_num_threads(1)
     kind, molecule, size, seed, method = task
-    graphs, energies, forces = frames(molecule, "train")
+    graphs, energies, forces = frames(molecule, "train", cutoff=CUTOFFS[kind])
     rows = draw(graphs, size, seed)
-    source = untrained(graphs, energies) if method == "scratch" else load_source(source)
-    model = make_model(source, method, size, seed, device, epochs, SETTINGS)
+    source = open_source(kind, method, graphs, energies, source)
+    model = make_model(source, method, size, seed, device, epochs, SETTINGS[NETWORKS[kind]])
     start = time.perf_counter()
     model.fit(graphs[rows], energies[rows], forces=[forces[row] for row in rows])
     seconds = time.perf_counter() - start
-    test_graphs, test_energies, test_forces = frames(molecule, "test", N_TEST)
+    test_graphs, test_energies, test_forces = frames(molecule, "test", N_TEST, CUTOFFS[kind])
     energy_error = np.abs(model.predict(test_graphs) - test_energies).mean()
     predicted = model.predict_forces(test_graphs)
     force_error = np.abs(np.concatenate(predicted) - np.concatenate(test_forces)).mean()
@@ -137,6 +145,7 @@ def cell(values):
 def with_scratch(results, source, size, epochs):
     """Pick the runs of one source, size and number of epochs, and those from scratch on the same frames."""
     results = results[(results["size"] == size) & (results["epochs"] == epochs)]
+    results = results[results["source"].map(NETWORKS) == NETWORKS[source]]
     table, scratch = results[results["source"] == source], results[results["method"] == "scratch"]
     scratch = scratch.merge(table[["molecule", "seed"]].drop_duplicates(), on=["molecule", "seed"])
     table = pd.concat([table[table["method"] != "scratch"], scratch])
@@ -152,9 +161,9 @@ def relative_to_scratch(table, error):
 def report_choices(rows):
     """Make a table of what --choose found."""
     lines = ["", "**Settings: 50 training frames of malonaldehyde, MAE of 200 others of its training frames**", ""]
-    lines += ["| method | settings | epochs | forces, meV/Å | energy, meV |", "|---" * 5 + "|"]
+    lines += ["| network | method | settings | epochs | forces, meV/Å | energy, meV |", "|---" * 6 + "|"]
     for row in rows:
-        cells = f"{row['method']} | {row['settings'][1:-1]} | {row['epochs']}"
+        cells = f"{row['network']} | {row['method']} | {row['settings'][1:-1]} | {row['epochs']}"
         lines.append(f"| {cells} | {row['forces']:.1f} | {row['energy']:.1f} |")
     return "\n".join(lines)
 
@@ -222,7 +231,7 @@ def plot(results, path):
 def main():
     """Run what is missing, print the tables of all that is there."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--sources", nargs="+", default=["oc20"], choices=["oc20", "rmd17"])
+    parser.add_argument("--sources", nargs="+", default=["oc20"], choices=list(NETWORKS))
     parser.add_argument("--molecules", nargs="+", default=["toluene", "ethanol"], choices=MOLECULES)
     parser.add_argument("--sizes", nargs="+", type=int, default=[50])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
@@ -240,8 +249,12 @@ def main():
     spawn = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
     if args.choose:
         kept = args.folder / "choices.jsonl"
-        known = {(row["method"], row["settings"], row["epochs"]) for row in read(kept)}
-        choices = [choice for choice in CHOICES if (choice[0], str(choice[1]), args.epochs) not in known]
+        known = {(row["network"], row["method"], row["settings"], row["epochs"]) for row in read(kept)}
+        choices = [
+            (kind, method, settings)
+            for kind, method, settings in CHOICES
+            if kind in args.sources and (NETWORKS[kind], method, str(settings), args.epochs) not in known
+        ]
         with ProcessPoolExecutor(args.jobs, mp_context=spawn) as pool, open(kept, "a") as file:
             for row in pool.map(choose, choices, repeat(args.folder), repeat(args.device), repeat(args.epochs)):
                 print(row, flush=True)
@@ -254,7 +267,12 @@ def main():
     done = read(kept)
     key = ("source", "molecule", "size", "seed", "method", "epochs")
     known = {tuple(row[name] for name in key) for row in done}
-    known |= {(source, *run[1:]) for run in known if run[4] == "scratch" for source in args.sources}
+    known |= {
+        (source, *run[1:])
+        for run in known
+        for source in args.sources
+        if run[4] == "scratch" and NETWORKS[source] == NETWORKS[run[0]]
+    }
     tasks = [
         (source, molecule, size, seed, method)
         for size, source, seed, molecule, method in product(
@@ -287,11 +305,11 @@ def main():
         "Tables by " + machine("torch", "torch-geometric", "sktaag"),
         "Runs, several at a time: "
         + ", ".join(f"{n} on {name}" for name, n in pd.DataFrame(done)["device"].value_counts().items()),
-        f"SchNet of 4 blocks of 64, {SHAPE['module__n_gaussians']} Gaussians to a cutoff of {CUTOFF:g} Å; AdamW "
-        f"with a cosine from {SETTINGS['lr']:g}, EMA 0.99, mean absolute errors in units of the spread, forces "
-        f"{SETTINGS['force_weight']:g} times the weight of energies; "
-        f"{N_TEST} official test frames. / scratch: geometric mean over pairs of molecule and draw of frames, with the "
-        "95% interval of pairs taken as independent",
+        f"SchNet of 4 blocks of 64, {SHAPE['module__n_gaussians']} Gaussians to a cutoff of {CUTOFF:g} Å, learning "
+        f"rate {SETTINGS['schnet']['lr']:g}; CHGNet 0.3.0, learning rate {SETTINGS['chgnet']['lr']:g}; AdamW with a "
+        f"cosine, EMA 0.99, mean absolute errors in units of the spread, forces {SHARED['force_weight']:g} times the "
+        f"weight of energies; {N_TEST} official test frames. / scratch: geometric mean over pairs of molecule and draw "
+        "of frames, with the 95% interval of pairs taken as independent",
     ]
     for note in notes:
         head.append(
