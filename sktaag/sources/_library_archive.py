@@ -1,13 +1,13 @@
 """Models in one file to hand on: a plain zip of shards and steps."""
 
-import re
 import secrets
 import shutil
 import stat
 import zipfile
 from pathlib import Path
 
-_MEMBER = re.compile(r"(shards/[0-9a-f]+\.safetensors|cards/[0-9a-f]+\.jsonl|steps/[0-9a-f]{64}\.skops)")
+from sktaag.sources._library_shards import FILE
+
 _UNREADABLE = (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, ValueError)
 
 
@@ -80,7 +80,7 @@ class _RefusedError(Exception):
 
 def _objection(member, seen):
     """Say what is wrong with a member of a zip, or nothing."""
-    if not _MEMBER.fullmatch(member.filename):
+    if not FILE.fullmatch(member.filename):
         return "is neither a shard nor steps nor cards"
     if stat.S_ISLNK(member.external_attr >> 16):
         return "is a link"

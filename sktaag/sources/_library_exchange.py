@@ -134,6 +134,7 @@ class LibraryExchangeMixin:
                 writer.add(model_id, block, meta["card"])
                 writer.add_steps(steps, read_steps(self.path, steps))
             writer.publish()
+            writer.close()
         return kinds
 
     def _absorb(self, folder, origin):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -11,15 +12,19 @@ import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
 from sktaag.sources._library_blocks import block_id, read_meta
-from sktaag.sources._parts import write_whole
 
 SHARDS, STEPS, CARDS = "shards", "steps", "cards"
 TEMPORARY = ".unfinished-"
+#: Names of the files of a folder of models, relative to it.
+FILE = re.compile(r"(shards/[0-9a-f]+\.safetensors|cards/[0-9a-f]+\.jsonl|steps/[0-9a-f]{64}\.skops)")
 _MAX_MODELS, _MAX_BYTES = 512, 128 * 2**20  # the header of a shard is read whole, for every model anew
 
 
 class ShardWriter:
     """Writes models into new shards of a folder; they appear when `publish` is called, all of them.
+
+    From then to `close`, a journal in the folder names the files that came and that are to go, so that `left_files`
+    knows them if the process is killed meanwhile.
 
     Parameters
     ----------
@@ -30,8 +35,9 @@ class ShardWriter:
     def __init__(self, folder):
         self._folder = folder
         self._finished = []  # temporary and final path of each file
-        self._new_steps = []
+        self._mended = set()  # final paths where a damaged file stands
         self._seen_steps = set()
+        self._journal = folder / SHARDS / f"{TEMPORARY}{secrets.token_hex(8)}.json"
         self._begin()
 
     def _begin(self):
@@ -52,46 +58,95 @@ class ShardWriter:
         if sha256 in self._seen_steps:
             return
         path = steps_path(self._folder, sha256)
-        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_bytes() != content:  # the latter mends a damaged file
-            self._new_steps += [] if path.exists() else [path]
-            write_whole(path, content)
+            self._mended |= {path} if path.exists() else set()
+            self._write_file(path, content)
         self._seen_steps.add(sha256)
 
-    def publish(self):
-        """Give all shards their final names."""
+    def publish(self, leaving=()):
+        """Give all files their final names.
+
+        Parameters
+        ----------
+        leaving : iterable of pathlib.Path
+            Files that are deleted before `close`.
+        """
         self._write()
+        paths = [*(path for _, path in self._finished), *leaving]
+        if paths:
+            self._journal.parent.mkdir(parents=True, exist_ok=True)
+            names = [path.relative_to(self._folder).as_posix() for path in paths]
+            _write_whole(self._journal, json.dumps(names).encode())
         for temporary, path in self._finished:
             os.replace(temporary, path)
 
+    def close(self):
+        """Take the journal away: what it names has come and gone."""
+        self._journal.unlink(missing_ok=True)
+
     def discard(self):
         """Remove all that was written."""
-        for path in [path for pair in self._finished for path in pair] + self._new_steps:
-            with suppress(FileNotFoundError):
-                path.unlink()
+        for temporary, path in self._finished:
+            temporary.unlink(missing_ok=True)
+            if path not in self._mended:
+                path.unlink(missing_ok=True)
+        self.close()
 
     def _write(self):
         if not self._blocks:
             return
         tensors = {name: np.frombuffer(block, np.uint8) for name, block in self._blocks.items()}
-        for room, suffix, content in (
-            (SHARDS, "safetensors", safetensors.numpy.save(tensors)),
-            (CARDS, "jsonl", "".join(f"{card}\n" for card in self._cards).encode()),
-        ):
-            (self._folder / room).mkdir(parents=True, exist_ok=True)
-            path = self._folder / room / f"{self._name}.{suffix}"
-            temporary = path.with_name(f"{TEMPORARY}{path.name}")
-            self._finished.append((temporary, path))
-            with open(temporary, "xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+        self._write_file(shard_path(self._folder, self._name), safetensors.numpy.save(tensors))
+        self._write_file(cards_path(self._folder, self._name), "".join(f"{card}\n" for card in self._cards).encode())
         self._begin()
+
+    def _write_file(self, path, content):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{TEMPORARY}{path.name}")
+        self._finished.append((temporary, path))
+        _write_whole(temporary, content)
+
+
+def _write_whole(path, content):
+    """Write a new file through to the disk."""
+    with open(path, "xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def left_files(folder):
+    """List the files that a killed process may have left, or not come to delete, as the journals name them.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of the library.
+
+    Returns
+    -------
+    names : set of str
+        Relative to the folder. Those that a model needs have come to stay.
+    """
+    names = set()
+    for path in (folder / SHARDS).glob(f"{TEMPORARY}*.json"):
+        try:
+            noted = json.loads(path.read_bytes())
+        except ValueError:  # killed while it wrote the journal, before any file had its name
+            continue
+        noted = noted if isinstance(noted, list) else []
+        names |= {name for name in noted if isinstance(name, str) and FILE.fullmatch(name)}
+    return names
 
 
 def shard_path(folder, shard):
     """File of a shard."""
     return Path(folder) / SHARDS / f"{shard}.safetensors"
+
+
+def cards_path(folder, shard):
+    """File of the cards of a shard."""
+    return Path(folder) / CARDS / f"{shard}.jsonl"
 
 
 def steps_path(folder, sha256):
@@ -101,7 +156,7 @@ def steps_path(folder, sha256):
 
 def delete_shard(folder, shard):
     """Delete a shard and its cards. What another process holds open stays, and is left over."""
-    for path in (shard_path(folder, shard), Path(folder) / CARDS / f"{shard}.jsonl"):
+    for path in (shard_path(folder, shard), cards_path(folder, shard)):
         with suppress(OSError):
             path.unlink()
 

@@ -11,8 +11,10 @@ from sktaag.sources._library_shards import (
     CARDS,
     SHARDS,
     STEPS,
+    TEMPORARY,
     Shard,
     ShardWriter,
+    left_files,
     read_steps,
     shard_path,
     steps_path,
@@ -24,6 +26,26 @@ _SET_ASIDE = f"verify(repair=True) gives the file the ending {_ASIDE}"
 _DELETE = "verify(repair=True) deletes the file"
 _REBUILD = "verify(repair=True) builds the index anew from the shards"
 _UPDATE = "a newer sktaag reads it"
+
+
+def sweep(folder, db):
+    """Delete what a killed process has left: only who holds the right to write may do so.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of the library.
+    db : sqlite3.Connection
+        Of a transaction of the index.
+    """
+    for name in left_files(folder):
+        path = folder / name
+        column = "steps" if path.parent.name == STEPS else "shard"
+        if not db.execute(f"SELECT 1 FROM models WHERE {column} = ? LIMIT 1", [path.stem]).fetchone():
+            with suppress(OSError):  # another process has it open
+                path.unlink()
+    for path in folder.glob(f"*/{TEMPORARY}*"):
+        path.unlink(missing_ok=True)
 
 
 def move_models(folder, db, shard, leaving, writer):
@@ -114,6 +136,7 @@ def repair_library(folder, index, problems):
         except BaseException:
             writer.discard()
             raise
+        writer.close()
         for file, _, _, remedy in _check_files(folder, {shard for shard, _ in rows}, {steps for _, steps in rows}):
             if remedy == _DELETE:
                 Path(file).unlink(missing_ok=True)
@@ -152,11 +175,12 @@ def _check_models(folder, rows):
 def _check_files(folder, shards, steps):
     expected = {f"{SHARDS}/{shard}.safetensors" for shard in shards} | {f"{CARDS}/{shard}.jsonl" for shard in shards}
     expected |= {f"{STEPS}/{digest}.skops" for digest in steps}
-    problems = []
+    problems, left = [], left_files(folder)
     for path in sorted(path for room in (SHARDS, CARDS, STEPS) for path in (folder / room).glob("*")):
-        if path.suffix == _ASIDE or path.relative_to(folder).as_posix() in expected:
+        name = path.relative_to(folder).as_posix()
+        if path.suffix == _ASIDE or name in expected:
             continue
-        if path.name.startswith("."):
+        if path.name.startswith(".") or name in left:
             problems.append((str(path), None, f"{path} is what an interrupted process has left.", _DELETE))
         else:
             problems.append((str(path), None, f"{path} belongs to no model of the index.", _SET_ASIDE))

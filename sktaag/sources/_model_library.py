@@ -14,15 +14,15 @@ from sktaag.sources._library_cards import describe_data, make_card
 from sktaag.sources._library_exchange import LibraryExchangeMixin
 from sktaag.sources._library_index import Index, make_row
 from sktaag.sources._library_shards import (
-    TEMPORARY,
     Shard,
     ShardWriter,
+    cards_path,
     delete_shard,
     read_steps,
     shard_path,
     steps_path,
 )
-from sktaag.sources._library_upkeep import find_problems, move_models, repair_library
+from sktaag.sources._library_upkeep import find_problems, move_models, repair_library, sweep
 from sktaag.sources._parts import find_networks, load_steps
 from sktaag.sources._shotgun_ensemble import ShotgunEnsemble
 
@@ -325,6 +325,7 @@ class ModelLibrary(LibraryExchangeMixin):
         ids = set([ids] if isinstance(ids, str) else ids)
         self._locate(ids)
         with self._index.transaction() as db:
+            sweep(self.path, db)
             found = self._locate(ids, db)
             shards = {shard for shard, *_ in found.values()}
             writer = ShardWriter(self.path)
@@ -333,7 +334,8 @@ class ModelLibrary(LibraryExchangeMixin):
                 db.executemany("DELETE FROM models WHERE id = ?", [(model_id,) for model_id in ids])
                 unused = {steps for _, _, steps, _ in found.values()}
                 unused -= {steps for steps in unused if db.execute(_USED, [steps]).fetchone()}
-                writer.publish()
+                leaving = [path(self.path, shard) for shard in emptied for path in (shard_path, cards_path)]
+                writer.publish(leaving + [steps_path(self.path, steps) for steps in unused])
                 db.execute("COMMIT")
             except BaseException:
                 writer.discard()
@@ -342,6 +344,7 @@ class ModelLibrary(LibraryExchangeMixin):
                 delete_shard(self.path, shard)
             for steps in unused:
                 steps_path(self.path, steps).unlink(missing_ok=True)
+            writer.close()
 
     def verify(self, *, repair=False):
         """Read everything and check it.
@@ -403,7 +406,7 @@ class ModelLibrary(LibraryExchangeMixin):
         self._prepare()
         created = datetime.now(UTC).isoformat(timespec="seconds")
         with self._index.transaction() as db:
-            self._sweep()
+            sweep(self.path, db)
             writer, ids, rows = ShardWriter(self.path), [], {}
             try:
                 for model_id, block, meta, (digest, steps) in models:
@@ -420,14 +423,10 @@ class ModelLibrary(LibraryExchangeMixin):
             except BaseException:
                 writer.discard()
                 raise
+            writer.close()
         return ids
 
     def _prepare(self):
         self.path.mkdir(parents=True, exist_ok=True)
         if not self._index.exists():
             self._index.create()
-
-    def _sweep(self):
-        """Delete what a killed process has left: only who holds the right to write has such files."""
-        for path in self.path.glob(f"*/{TEMPORARY}*"):
-            path.unlink(missing_ok=True)

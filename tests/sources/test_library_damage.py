@@ -4,6 +4,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
 import sqlite3
 import stat
 import sys
@@ -33,7 +34,9 @@ from sklearn.tree import DecisionTreeRegressor
 
 from sktaag.sources import ModelLibrary, PyramidRegressor, load_source, save_source
 from sktaag.sources import _library_shards as shards
+from sktaag.sources import _model_library as model_library
 from sktaag.sources._library_blocks import block_id
+from sktaag.sources._library_index import Index
 
 X = np.random.RandomState(0).rand(40, 5)
 y = X.sum(axis=1)
@@ -648,6 +651,82 @@ def test_a_killed_process_leaves_no_trace(library, sources):
     fresh.add(network(7), property="after")
     assert fresh.verify().empty
     assert len(fresh) == 5
+
+
+def killed(work):
+    """Run a function in another process, which it is to kill."""
+    process = start(work)
+    process.join(30)
+    assert process.exitcode == -signal.SIGKILL
+
+
+def die(*args, **kwargs):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@needs_fork
+@pytest.mark.parametrize("moment", ["os.replace", "insert", "fsync", "close"])
+def test_killed_between_the_files_and_the_index(library, sources, moment):
+    before, ids = files(library), ids_of(library)
+
+    def work():
+        if moment == "os.replace":  # one file has its name, others do not
+            shards.os.replace = lambda *paths, replace=os.replace: (replace(*paths), die())
+        elif moment == "fsync":  # before the journal is on the disk
+            calls = []
+            shards.os.fsync = lambda file: calls.append(file) or (len(calls) == 4 and die())
+        elif moment == "insert":
+            Index.insert = die
+        else:
+            shards.ShardWriter.close = die
+        library.add(RandomForestRegressor(2, random_state=0).fit(X, y), property="killed", name="killed")
+
+    killed(work)
+    fresh = ModelLibrary(library.path)
+    assert ids_of(fresh)[: len(ids)] == ids
+    assert set(fresh.verify()["remedy"]) == {"verify(repair=True) deletes the file"}
+    if moment == "close":  # it is in the index: there to stay
+        assert_array_equal(fresh.get(ids_of(fresh)[-1]).predict(X).shape, y.shape)
+        fresh.remove(ids_of(fresh)[-1])
+    else:
+        fresh.remove(fresh.add(network(7), property="after"))
+    assert ids_of(fresh) == ids
+    assert files(fresh).keys() == before.keys()
+    assert fresh.verify().empty
+
+
+@needs_fork
+@pytest.mark.parametrize("moment", ["move", "delete"])
+def test_a_killed_remove_is_undone_or_done(library, sources, moment):
+    ids = ids_of(library)
+    forest = library.add(RandomForestRegressor(2, random_state=0).fit(X, y), property="z", name="z")
+
+    def work():
+        if moment == "move":
+            shards.os.replace = lambda *paths, replace=os.replace: (replace(*paths), die())
+        else:
+            model_library.delete_shard = die
+        library.remove([ids[0], forest])
+
+    killed(work)
+    fresh = ModelLibrary(library.path)
+    assert (forest in fresh) == (moment == "move")
+    left = fresh.verify(repair=True)
+    assert len(left) > 0
+    assert set(left["remedy"]) == {"verify(repair=True) deletes the file"}
+    assert fresh.verify().empty
+    for model_id, source in zip(ids[moment == "delete" :], sources[moment == "delete" :], strict=True):
+        assert_array_equal(fresh.get(model_id).predict(X), source.predict(X))
+
+
+@pytest.mark.parametrize(
+    "content", ['["../index.sqlite"]', '["/etc/hosts"]', "{}", "[1]", "torn", '["shards/../index.sqlite"]']
+)
+def test_a_journal_names_nothing_outside(library, sources, content):
+    (library.path / "shards" / ".unfinished-aa.json").write_text(content)
+    library.add(network(7), property="after")
+    assert library.verify().empty
+    assert len(library) == 5
 
 
 def test_readers_follow_a_model_that_moves(library, monkeypatch):
