@@ -33,7 +33,7 @@ matplotlib.rcParams["svg.hashsalt"] = "sktaag"  # the same figures, the same fil
 
 NETWORKS = {"oc20": "schnet", "rmd17": "schnet", "chgnet": "chgnet"}
 SHARED = {"criterion": "mae", "force_weight": 100.0}
-SETTINGS = {"schnet": SHARED | {"lr": 4e-3}, "chgnet": SHARED | {"lr": 1e-3}}  # of --choose
+SETTINGS = {"schnet": SHARED | {"lr": 4e-3}, "chgnet": SHARED | {"lr": 8e-3}}  # of --choose
 METHODS = {  # attention, freeze, further parameters
     "scratch": {"attention": "last", "freeze": "scratch"},
     "fine-tuned, all": {"attention": "last", "freeze": "none"},
@@ -58,7 +58,8 @@ CHOICES = [  # source, method, settings
     ("oc20", "scratch", SCHNET | {"force_weight": 10.0}),
     ("oc20", "scratch", SCHNET | {"criterion": "mse", "force_weight": 10.0}),
     ("oc20", "scratch", SCHNET | {"force_weight": 1000.0}),
-    *(("chgnet", "scratch", SHARED | {"lr": lr}) for lr in (4e-3, 2e-3, 1e-3)),
+    *(("chgnet", "scratch", SHARED | {"lr": lr}) for lr in (8e-3, 4e-3, 2e-3, 1e-3)),
+    *(("chgnet", "fine-tuned, all", SHARED | {"lr": lr}) for lr in (4e-3, 1e-3)),
 ]
 
 
