@@ -251,7 +251,14 @@ class NeuralRegressor(MultiOutputMixin, RegressorMixin, NeuralEstimator):
         """Check the targets: finite, or NaN as a missing label in two dimensions."""
         if y is None:
             raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
-        y = check_array(y, dtype=np.float64, ensure_2d=False, ensure_all_finite="allow-nan", input_name="y")
+        y = check_array(y, dtype=np.float64, ensure_2d=False, ensure_all_finite=False, input_name="y")
+        infinite = np.isinf(y).reshape(len(y), -1).any(axis=1)
+        if infinite.any():
+            rows = ", ".join(map(str, np.flatnonzero(infinite)[:5]))
+            raise ValueError(
+                f"Input y contains infinity or a value too large for dtype('float64'). It does in {infinite.sum()} rows "
+                f"(first: {rows}). Leave these rows out."
+            )
         missing = np.isnan(y)
         if y.ndim == 1 and missing.any():
             rows = ", ".join(map(str, np.flatnonzero(missing)[:5]))

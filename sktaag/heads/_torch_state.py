@@ -6,10 +6,25 @@ import torch
 
 
 def resolve_device(device):
-    """Return the torch device of a `device` parameter: "auto" is CUDA where there is one."""
+    """Return the torch device of a `device` parameter: "auto" is CUDA where there is one.
+
+    Raises
+    ------
+    ValueError
+        If torch knows no such device, or finds none on this machine.
+    """
     if isinstance(device, str) and device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f'device={device!r} is no device of torch. Take "auto", "cpu" or "cuda".') from error
+    if found.type == "cuda" and not (found.index or 0) < torch.cuda.device_count():
+        raise ValueError(
+            f"device={device!r}: torch {torch.__version__} finds {torch.cuda.device_count()} CUDA devices here. Take "
+            '"auto", which is the CPU where there is none, or "cpu".'
+        )
+    return found
 
 
 def use_bfloat16(mixed_precision, device):

@@ -40,6 +40,10 @@ def make_card(source, *, metrics=None, training_data=None, wall_time=None, **tex
     for name in _TEXTS:
         if not isinstance(texts.get(name), (str, type(None))):
             raise TypeError(f"{name} must be a string or None, got {texts[name]!r}.")
+    if unknown := sorted(set(texts) - set(_TEXTS)):
+        raise TypeError(f"A card has no field {unknown[0]!r}. Fields: {', '.join(_TEXTS)}, metrics, data, wall_time.")
+    if not isinstance(wall_time, (Real, type(None))):
+        raise TypeError(f"wall_time must be a number of seconds or None, got {wall_time!r}.")
     if not texts.get("property"):
         raise ValueError("property is empty; say what the source predicts, as in property='density'.")
     steps = _steps(source)

@@ -5,6 +5,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import pandas as pd
+
 from sktaag.sources import _library_hub
 from sktaag.sources._library_archive import extract_archive, write_archive
 from sktaag.sources._library_blocks import read_meta
@@ -21,8 +23,8 @@ class LibraryExchangeMixin:
 
         Parameters
         ----------
-        ids : sequence of str or None
-            None takes all.
+        ids : str, sequence of str, DataFrame or None
+            A DataFrame is what `search` returns; None takes all.
         file : path
             A zip of shards, cards and steps. An existing one is replaced in one step.
 
@@ -77,8 +79,8 @@ class LibraryExchangeMixin:
         ----------
         repo_id : str
             As "user/name". It is made if there is none.
-        ids : sequence of str or None, default=None
-            None takes all.
+        ids : str, sequence of str, DataFrame or None, default=None
+            A DataFrame is what `search` returns; None takes all.
         private : bool, default=True
             For a new repository.
         token : str or None, default=None
@@ -118,12 +120,10 @@ class LibraryExchangeMixin:
 
     def _copy(self, ids, folder):
         """Write models into an empty folder, as shards; count them by property, material, data set and licence."""
-        if isinstance(ids, str):
-            ids = [ids]
         with self._index.transaction() as db:  # nothing is removed meanwhile
             if ids is None:
                 ids = [model_id for (model_id,) in db.execute("SELECT id FROM models")]
-            found = self._locate(dict.fromkeys(ids), db)
+            found = self._locate(dict.fromkeys(list_ids(ids)), db)
             writer, shard, kinds = ShardWriter(folder), None, Counter()
             for model_id, (name, sha256, steps, _) in sorted(found.items(), key=lambda item: item[1][0]):
                 path = shard_path(self.path, name)
@@ -142,6 +142,13 @@ class LibraryExchangeMixin:
             return self._store(read_folder(folder))
         except ValueError as error:
             raise ValueError(f"Nothing of {origin} was added: {error}") from error
+
+
+def list_ids(ids):
+    """List ids that are given as one, as several or as what `ModelLibrary.search` returns."""
+    if isinstance(ids, str):
+        return [ids]
+    return list(ids["id"] if isinstance(ids, pd.DataFrame) else ids)
 
 
 def _sha256(file):

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing, contextmanager
+from numbers import Integral, Real
 
 import pandas as pd
 
@@ -67,7 +68,11 @@ class Index:
         self.path = path
 
     def exists(self):
-        """Tell whether there is an index; complain if there should be one."""
+        """Tell whether there is an index; complain if there should be one, or cannot be."""
+        if self.path.parent.is_file():
+            raise NotADirectoryError(
+                f"{self.path.parent} is a file, and a library is a folder. import_ adds what a file of export holds."
+            )
         if self.path.exists() and self.path.stat().st_size > 0:  # empty while another process creates it
             return True
         if any(self.path.parent.glob("shards/*.safetensors")):
@@ -144,6 +149,8 @@ class Index:
         -------
         models : pandas.DataFrame
         """
+        if limit is not None and (not isinstance(limit, Integral) or isinstance(limit, bool) or limit < 0):
+            raise ValueError(f"limit must be None or a number of rows, got {limit!r}.")
         conditions, values = [], []
         for name, wanted in filters.items():
             condition, parameters = _condition(name, wanted)
@@ -151,7 +158,7 @@ class Index:
             values += parameters
         query = f"SELECT {', '.join(_SHOWN)} FROM models WHERE {' AND '.join(conditions) or '1'}"
         query += " ORDER BY r2 IS NULL, r2 DESC, validation_score IS NULL, validation_score DESC, id LIMIT ?"
-        rows = self.select(query, [*values, -1 if limit is None else limit]) if self.exists() else []
+        rows = self.select(query, [*values, -1 if limit is None else int(limit)]) if self.exists() else []
         models = pd.DataFrame(rows, columns=list(_SHOWN))
         return models.astype(dict.fromkeys(NUMBERS, "float64"))
 
@@ -204,6 +211,8 @@ def _condition(name, wanted):
         return f"({' OR '.join(parts)})", [*exact, *patterns]
     bound, _, column = name.partition("_")
     if column in (*NUMBERS, "size") and bound in ("min", "max"):
+        if not isinstance(wanted, Real) or wanted != wanted:
+            raise TypeError(f"{name} must be a number, got {wanted!r}.")
         return f"{column} {'>=' if bound == 'min' else '<='} ?", [float(wanted)]
     raise TypeError(
         f"There is no filter {name!r}. Texts: id, {', '.join(TEXTS)}. Numbers: min_ or max_ before "

@@ -1,5 +1,6 @@
 """Thousands of source models in a folder."""
 
+import reprlib
 from collections import OrderedDict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sktaag.sources._library_blocks import Packer, block_id, read_meta, unpack
 from sktaag.sources._library_cards import describe_data, make_card
-from sktaag.sources._library_exchange import LibraryExchangeMixin
+from sktaag.sources._library_exchange import LibraryExchangeMixin, list_ids
 from sktaag.sources._library_index import Index, make_row
 from sktaag.sources._library_shards import (
     Shard,
@@ -80,7 +81,7 @@ class ModelLibrary(LibraryExchangeMixin):
     """
 
     def __init__(self, path):
-        self.path = Path(path)
+        self.path = Path(path).expanduser()
         self._index = Index(self.path / "index.sqlite")
         self._steps = OrderedDict()
 
@@ -202,7 +203,7 @@ class ModelLibrary(LibraryExchangeMixin):
         ensemble : fitted PyramidEnsemble or sequence of sources, or Pipeline that ends in one
             ``len(ensemble)`` and ``ensemble[k]`` give its members; with a Pipeline, each is kept with the steps before.
         property : str, list of str or None, default=None
-            What each member predicts. None takes the names of the columns of y from a `PyramidEnsemble`.
+            What each member predicts. None takes the names that y had in the `fit` of a `PyramidEnsemble`.
         **fields : dict
             As in `add_many`, a list having one value for each member. `name` is "member k" if it is not given.
 
@@ -212,11 +213,18 @@ class ModelLibrary(LibraryExchangeMixin):
             In the order of the members.
         """
         steps, ensemble = (ensemble.steps, ensemble[-1]) if isinstance(ensemble, Pipeline) else (None, ensemble)
+        if not hasattr(ensemble, "__len__"):
+            raise TypeError(f"{type(ensemble).__name__} is no ensemble or sequence of sources. add keeps a single one.")
         members = list(range(len(ensemble)))
         fields = {"name": [f"member {k}" for k in members], "property": property} | fields
         if isinstance(ensemble, ShotgunEnsemble):
             if property is None:
                 fields["property"] = ensemble.members_["property"].tolist()
+                if not all(isinstance(name, str) for name in fields["property"]):
+                    raise ValueError(
+                        "The y that the ensemble was fitted on had no names. Say what the networks predict, as in "
+                        "property='density', or by a list with one for each network."
+                    )
             members = np.flatnonzero(ensemble.members_["best_epoch"] > 0).tolist()
         for key, values in fields.items():
             if isinstance(values, _PER_SOURCE):
@@ -315,14 +323,15 @@ class ModelLibrary(LibraryExchangeMixin):
 
         Parameters
         ----------
-        ids : str or sequence of str
+        ids : str, sequence of str or DataFrame
+            A DataFrame is what `search` returns.
 
         Raises
         ------
         KeyError
             If one of them is not there; then none is removed.
         """
-        ids = set([ids] if isinstance(ids, str) else ids)
+        ids = set(list_ids(ids))
         self._locate(ids)
         with self._index.transaction() as db:
             sweep(self.path, db)
@@ -392,6 +401,10 @@ class ModelLibrary(LibraryExchangeMixin):
         return Shard(shard_path(self.path, now[0])).read(model_id, now[1]), now
 
     def _locate(self, ids, db=None):
+        if wrong := [model_id for model_id in ids if not isinstance(model_id, str)]:
+            raise TypeError(
+                f"The id of a model is a string, as add and search return it; got {reprlib.repr(wrong[0])}."
+            )
         found = self._index.find(list(ids), db)
         missing = [model_id for model_id in ids if model_id not in found]
         if missing:
@@ -427,6 +440,6 @@ class ModelLibrary(LibraryExchangeMixin):
         return ids
 
     def _prepare(self):
-        self.path.mkdir(parents=True, exist_ok=True)
         if not self._index.exists():
+            self.path.mkdir(parents=True, exist_ok=True)
             self._index.create()

@@ -80,7 +80,7 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, ShotgunEnsemble):
     Attributes
     ----------
     members_ : DataFrame
-        For each network: `property` (name or number of the column of y), `hidden_sizes`, `activation`, `dropout`, `lr`,
+        For each network: `property` (name of a Series y, or name or number of the column of y), `hidden_sizes`, `activation`, `dropout`, `lr`,
         `n_features` (columns that it takes), `n_iter`, `best_epoch`, counted from 1 (0 if its training diverged), and
         `validation_score`, R2 on the validation rows at that epoch, which is optimistic, as it has picked the epoch.
     target_scalers_ : list of StandardScaler
@@ -145,13 +145,13 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, ShotgunEnsemble):
         -------
         self : PyramidEnsemble
         """
-        names = list(getattr(y, "columns", ())) or None
+        names = _names_of(y)
         X, y = self._check_inputs(X, reset=True), self._template()._check_y(y)
         check_consistent_length(X, y)
         self._y_ndim, y = y.ndim, y.reshape(len(y), -1)
         known = ~np.isnan(y)
         if not known.any(axis=0).all():
-            columns = ", ".join(map(str, np.flatnonzero(~known.any(axis=0))))
+            columns = ", ".join(repr((names or range(y.shape[1]))[j]) for j in np.flatnonzero(~known.any(axis=0)))
             raise ValueError(
                 f"Input y has no label at all in column {columns}: every value is NaN. Drop that property."
             )
@@ -206,3 +206,11 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, ShotgunEnsemble):
 
     def _dress(self, network, member):
         network.target_scaler_, network._y_ndim = self.target_scalers_[member.target], 1
+
+
+def _names_of(y):
+    """List the names of what a frame or Series holds; None if it has none."""
+    if hasattr(y, "columns"):
+        return list(y.columns)
+    name = getattr(y, "name", None)
+    return [name] if isinstance(name, str) and name else None

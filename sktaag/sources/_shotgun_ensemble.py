@@ -166,9 +166,17 @@ class ShotgunEnsemble(BaseEstimator):
         return len(self.net_.members)
 
     def __getitem__(self, k):
-        """Return network k as a fitted source of one property; columns it does not take weigh zero."""
+        """Return network k as a fitted source of one property, whose weights of columns that it does not take are zero.
+
+        A slice returns a list of networks.
+        """
+        if isinstance(k, slice):
+            return [self[i] for i in range(*k.indices(len(self)))]
         if not isinstance(k, Integral):
-            raise TypeError(f"A network is picked by its number, got {k!r}.")
+            raise TypeError(
+                f"A network is picked by its number, or several by a slice, got {k!r}. members_ has the numbers, with "
+                "property and score of each network."
+            )
         if not -len(self) <= k < len(self):
             raise IndexError(f"There is no network {k}; the ensemble has {len(self)}.")
         member, result = self.net_.members[k], self.net_.trained[k]

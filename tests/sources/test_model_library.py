@@ -255,11 +255,21 @@ def test_machine_addresses_are_not_on_the_card(library):
         ({"property": "x", "metrics": {"r2": np.nan}}, ValueError, "metrics must be finite numbers by name, got 'r2'"),
         ({"property": "x", "metrics": {"r2": "high"}}, ValueError, "got 'r2': 'high'"),
         ({"property": "x", "metrics": 0.9}, TypeError, r"metrics must be a dict such as .*, got 0\.9"),
+        ({"property": "x", "wall_time": "2 h"}, TypeError, "wall_time must be a number of seconds or None, got '2 h'"),
     ],
 )
 def test_wrong_fields(library, sources, fields, error, message):
     with pytest.raises(error, match=message):
         library.add(sources[0], **fields)
+    assert len(library) == 0
+
+
+def test_misspelt_fields(library, sources):
+    message = "A card has no field 'licence'. Fields: name, property, .* license"
+    with pytest.raises(TypeError, match=message):
+        library.add_many(sources, property="x", licence="MIT")
+    with pytest.raises(TypeError, match=message):
+        library.add_ensemble(sources, property="x", licence=["MIT"] * len(sources))
     assert len(library) == 0
 
 
@@ -381,6 +391,16 @@ def test_shotgun(library, given):
         other.add_ensemble(ensemble, unit=["K"])
 
 
+def test_ensemble_without_names(library):
+    ensemble = PyramidEnsemble(2, (4,), max_epochs=1, random_state=0).fit(X, X[:, 0])
+    with pytest.raises(ValueError, match="had no names. Say what the networks predict, as in property='density'"):
+        library.add_ensemble(ensemble)
+    named = PyramidEnsemble(2, (4,), max_epochs=1, random_state=0).fit(X, pd.Series(X[:, 0], name="density"))
+    assert {library.card(model_id)["property"] for model_id in library.add_ensemble(named)} == {"density"}
+    with pytest.raises(TypeError, match="PyramidRegressor is no ensemble or sequence of sources. add keeps a single"):
+        library.add_ensemble(named[0], property="x")
+
+
 # ---------------------------------------------------------------- search
 
 
@@ -440,6 +460,29 @@ def test_search_by_id(filled):
     assert set(filled.search(id=ids[1:3])["id"]) == set(ids[1:3])
 
 
+@pytest.mark.parametrize(
+    ("filters", "error", "message"),
+    [
+        ({"limit": "a"}, ValueError, "limit must be None or a number of rows, got 'a'"),
+        ({"limit": -1}, ValueError, "limit must be None or a number of rows, got -1"),
+        ({"min_r2": "high"}, TypeError, "min_r2 must be a number, got 'high'"),
+        ({"max_mae": None}, TypeError, "max_mae must be a number, got None"),
+        ({"min_r2": np.nan}, TypeError, "min_r2 must be a number, got nan"),
+        ({"property": 5}, TypeError, "property must be a string, a list of strings or None, got 5"),
+    ],
+)
+def test_wrong_values_of_filters(filled, filters, error, message):
+    with pytest.raises(error, match=message):
+        filled.search(**filters)
+
+
+def test_ids_are_strings(filled):
+    ids = filled.search()["id"]
+    for wrong in (ids.tolist(), filled.search().iloc[0], 3):
+        with pytest.raises(TypeError, match="The id of a model is a string, as add and search return it; got"):
+            filled.get(wrong)
+
+
 def test_unknown_filters(filled):
     for name in ("colour", "min_property", "r2", "min_colour"):
         with pytest.raises(
@@ -492,6 +535,19 @@ def test_nothing_there_yet(library):
     assert not library.path.exists()
 
 
+def test_a_file_is_no_library(library, sources, tmp_path):
+    library.add(sources[0], property="x")
+    library.export(None, tmp_path / "all.zip")
+    for use in (ModelLibrary.search, len, lambda archive: archive.add(sources[0], property="x")):
+        with pytest.raises(NotADirectoryError, match="all.zip is a file, and a library is a folder. import_ adds"):
+            use(ModelLibrary(tmp_path / "all.zip"))
+
+
+def test_home_in_the_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert ModelLibrary("~/models").path == tmp_path / "models"
+
+
 def test_repr_and_pickle(library, sources):
     ids = library.add_many(sources, property=["a", "b", "b", "B"])
     assert repr(library) == f"ModelLibrary({str(library.path)!r}): 4 models, 2 properties"
@@ -527,7 +583,7 @@ def test_remove(library, sources):
     library.remove(forest)
     assert len(list((library.path / "steps").iterdir())) == 1
     assert library.verify().empty
-    library.remove(ids[3])
+    library.remove(library.search(id=ids[3]))  # by the rows of a query
     assert not [path for path in library.path.rglob("*") if path.is_file() and path.name != "index.sqlite"]
     assert library.add(sources[0], property="x") == ids[0]
 
@@ -551,6 +607,8 @@ def test_export_and_import(library, sources, tmp_path):
         other.search(id=ids[1])[columns], library.search(id=ids[1])[columns], check_dtype=False
     )
     assert other.verify().empty
+    library.export(library.search(max_r2=0.3), tmp_path / "all.zip")
+    assert sorted(other.import_(tmp_path / "all.zip")) == sorted(ids[:2])
     library.export(None, tmp_path / "all.zip")
     assert len(other.import_(tmp_path / "all.zip")) == 4
     with pytest.raises(KeyError, match="has no model 'nobody'"):

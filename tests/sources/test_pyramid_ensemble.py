@@ -2,6 +2,7 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import torch
 from scipy.sparse import csr_array
@@ -256,7 +257,9 @@ def test_a_member_is_an_ordinary_source(counts, tmp_path):
     np.testing.assert_allclose(ensemble.predict(frame), np.mean([s.predict(frame) for s in ensemble], axis=0))
     with pytest.raises(IndexError, match="no network 4; the ensemble has 4"):
         ensemble[4]
-    with pytest.raises(TypeError, match="by its number, got 'best'"):
+    assert [network.get_params()["lr"] for network in ensemble[1:3]] == ensemble.members_["lr"].tolist()[1:3]
+    np.testing.assert_array_equal(ensemble[::-2][0].predict(frame), ensemble[3].predict(frame))
+    with pytest.raises(TypeError, match="by its number, or several by a slice, got 'best'. members_ has the numbers"):
         ensemble["best"]
     with pytest.raises(ValueError, match="not fitted"):
         len(PyramidEnsemble())
@@ -311,8 +314,20 @@ def test_several_properties(counts):
     np.testing.assert_allclose(alone[0].predict(X), ensemble[0].predict(X), rtol=1e-4)
     with pytest.raises(ValueError, match="at least one for each of the 3 columns of y, got 2"):
         PyramidEnsemble(2).fit(X, Y)
-    with pytest.raises(ValueError, match="no label at all in column 1"):
+    with pytest.raises(ValueError, match="no label at all in column 'b'"):
         PyramidEnsemble(3).fit(X, Y.assign(b=np.nan))
+    with pytest.raises(ValueError, match="no label at all in column 1"):
+        PyramidEnsemble(3).fit(X, Y.assign(b=np.nan).to_numpy())
+    with pytest.raises(ValueError, match=r"contains infinity .* in 1 rows \(first: 7\)"):
+        PyramidEnsemble(3).fit(X, Y.assign(b=np.where(np.arange(300) == 7, np.inf, 0)))
+
+
+def test_a_series_names_its_property(counts):
+    X, y = counts
+    for named in (pd.Series(y, name="density"), pl.Series("density", y), pd.DataFrame({"density": y})):
+        ensemble = PyramidEnsemble(2, (8,), max_epochs=1, random_state=0).fit(X, named)
+        assert ensemble.members_["property"].tolist() == ["density", "density"]
+    assert PyramidEnsemble(1, (8,), max_epochs=1).fit(X, pd.Series(y)).members_["property"].tolist() == [0]
 
 
 # ---------------------------------------------------------------- killed and resumed
