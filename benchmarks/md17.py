@@ -144,13 +144,21 @@ def cell(values):
 
 
 def with_scratch(results, source, size, epochs):
-    """Pick the runs of one source, size and number of epochs, and those from scratch on the same frames."""
-    results = results[(results["size"] == size) & (results["epochs"] == epochs)]
-    results = results[results["source"].map(NETWORKS) == NETWORKS[source]]
-    table, scratch = results[results["source"] == source], results[results["method"] == "scratch"]
+    """Pick the runs of one source, size and number of epochs, and those from scratch on the same frames.
+
+    Beside another architecture than SchNet stands a SchNet from scratch, with the epochs that it has elsewhere.
+    """
+    results = results[results["size"] == size]
+    networks = results["source"].map(NETWORKS)
+    table = results[(networks == NETWORKS[source]) & (results["epochs"] == epochs)]
+    scratch = table[table["method"] == "scratch"]
+    table = table[(table["source"] == source) & (table["method"] != "scratch")]
+    if NETWORKS[source] != "schnet":
+        other = results[(networks == "schnet") & (results["method"] == "scratch")]
+        names = [f"SchNet from scratch, {epochs} epochs" for epochs in other["epochs"]]
+        scratch = pd.concat([scratch, other.assign(method=names)])
     scratch = scratch.merge(table[["molecule", "seed"]].drop_duplicates(), on=["molecule", "seed"])
-    table = pd.concat([table[table["method"] != "scratch"], scratch])
-    return table.drop_duplicates(["molecule", "seed", "method"])
+    return pd.concat([table, scratch]).drop_duplicates(["molecule", "seed", "method"])
 
 
 def relative_to_scratch(table, error):
@@ -186,7 +194,7 @@ def report(results):
             lines += ["", f"**MAE of {error} in {unit}, {title} (number of seeds)**", ""]
             lines += [f"| method | {' | '.join(molecules)} | / scratch | pairs | s |"]
             lines += ["|---" * (len(molecules) + 4) + "|"]
-            for method in METHODS:
+            for method in [*METHODS, *sorted(set(table["method"]) - set(METHODS))]:
                 rows = table[table["method"] == method]
                 if rows.empty:
                     continue
