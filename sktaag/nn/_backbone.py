@@ -2,7 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, Literal
@@ -56,6 +56,9 @@ class Backbone(nn.Module, ABC):
         How the architecture's own readout takes the tokens.
     depths : dict
         Names of the lists of modules, one of which makes one depth, with the depth that their first member makes.
+    elements : collection of int or None
+        Atomic numbers that it has an embedding for; None if it looks at none. The estimators treat structures with
+        others as invalid rows.
     n_layers : int
         Number L of interaction blocks.
 
@@ -86,6 +89,7 @@ class Backbone(nn.Module, ABC):
     reads: ClassVar[Literal["atoms", "molecules"]] = "atoms"
     plain: ClassVar[Literal["last", "sum"]] = "last"
     depths: ClassVar[dict[str, int]] = {}
+    elements: Collection[int] | None = None
 
     def __init__(self, config: dict[str, Any], *, n_features: int, cutoff: float | None = None) -> None:
         super().__init__()

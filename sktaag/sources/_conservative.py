@@ -65,3 +65,21 @@ class ConservativeMixin:
             "the mean energy of an atom.",
             stacklevel=4,
         )
+
+
+def known_forces(forces, rows):
+    """Pick the forces of some structures.
+
+    Parameters
+    ----------
+    forces : list of ndarray of shape (n_atoms, 3), or None
+        NaN where there are none.
+    rows : sequence of int
+
+    Returns
+    -------
+    forces : list of ndarray, or None
+        None if not one is known.
+    """
+    picked = None if forces is None else [forces[row] for row in rows]
+    return picked if picked and any(np.isfinite(part).any() for part in picked) else None

@@ -22,7 +22,7 @@ from sktaag.sources._graph_input import GraphInputMixin
 from sktaag.sources._graph_net import GraphNet, outputs_and_forces
 from sktaag.sources._graph_networks import build_network, evaluation_copy, own_tensors
 from sktaag.sources._graph_store import GraphRows, GraphStore
-from sktaag.sources._tokens import run_batches
+from sktaag.sources._tokens import graph_tokens, run_batches
 
 _EARLY_STOPPING_ROWS = 100  # fewer rows are worth more in training than as a noisy validation set
 _VALIDATION = 4  # batches of validation have so many times the graphs of those of training
@@ -91,6 +91,35 @@ class GraphEstimator(GraphInputMixin, NetParamsMixin, BaseEstimator):
     def hidden_sizes_(self):
         """Width of the states after each interaction block, tuple of int."""
         return (self.backbone_.n_features,) * self.backbone_.n_layers
+
+    def hidden_outputs(self, X, activation="pre"):
+        """Compute the states after each interaction block, each the mean over the atoms of the structure.
+
+        Parameters
+        ----------
+        X : column of shape (n_samples,)
+            Structures, or graphs as `sktaag.graphs` makes them.
+        activation : {"pre", "post"}, default="pre"
+            Ignored, for no activation follows a state; there as in networks of layers.
+
+        Returns
+        -------
+        layers : list of ndarray of shape (n_samples, n_features) and dtype float32
+            First block to last; NaN for invalid structures if `graphs` lets them pass.
+        """
+        check_is_fitted(self)
+        graphs = self._to_graphs(X, self.backbone_)
+        layers = np.full((self.backbone_.n_layers, len(graphs), self.backbone_.n_features), np.nan, np.float32)
+        there = [row for row, graph in enumerate(graphs) if graph is not None]
+        tokens = graph_tokens(self.backbone_, [graphs[row] for row in there], self.backbone_.device)
+        for row, states in zip(there, tokens, strict=True):
+            layers[:, row] = states[:, 1:].mean(axis=0)
+        return list(layers)
+
+    @property
+    def n_outputs_(self):
+        """Number of targets, or of classes."""
+        return len(self.classes_) if hasattr(self, "classes_") else len(self.target_scaler_.scale_)
 
     def net_state(self):
         """Return what rebuilds the trained net: arguments of its module, in JSON's types, and its weights.

@@ -1,10 +1,11 @@
 """From a column of structures, or of ready graphs, to what a backbone reads."""
 
+from ase.data import chemical_symbols
 from sklearn.base import clone
 from torch_geometric.data import Data
 
 from sktaag.graphs import AtomGraphs, MoleculeGraphs
-from sktaag.structures import as_column
+from sktaag.structures import as_column, handle_invalid
 
 _NEEDED = {"atoms": ("z", "pos", "edge_index", "edge_shift"), "molecules": ("x", "edge_index", "edge_attr")}
 
@@ -49,10 +50,10 @@ class GraphInputMixin:
         return self._to_graphs(column, backbone)
 
     def _to_graphs(self, X, backbone):
-        """Turn a column of structures, or of ready graphs, into an array of graphs."""
+        """Turn a column of structures, or of ready graphs, into an array of graphs; None for rows that are invalid."""
         column = as_column(X)
         if not any(isinstance(value, Data) for value in column):
-            return self.graphs_.transform(column)
+            return self._readable(self.graphs_.transform(column), column, backbone)
         for row, value in enumerate(column):
             missing = [key for key in _NEEDED[backbone.reads] if value is not None and key not in value]
             if missing:
@@ -60,7 +61,22 @@ class GraphInputMixin:
                     f"row {row} is a graph without {', '.join(missing)}, which the backbone {backbone.name!r} reads. "
                     f"Make the graphs by {type(self.graphs_).__name__}, or pass the structures."
                 )
-        return column
+        return self._readable(column, column, backbone)
+
+    def _readable(self, graphs, column, backbone):
+        """Make graphs with elements that the backbone has no embedding for invalid rows."""
+        if backbone.elements is None:
+            return graphs
+        known, invalid = frozenset(backbone.elements), []
+        for row, graph in enumerate(graphs):
+            if graph is not None and not known.issuperset(numbers := graph.z.tolist()):
+                names = ", ".join(_symbol(z) for z in sorted(set(numbers) - known))
+                invalid.append((row, column[row], f"has {names}, which the backbone {backbone.name!r} does not know"))
+        if invalid:
+            handle_invalid(invalid, len(graphs), self.graphs_.on_invalid)
+            graphs = graphs.copy()
+            graphs[[row for row, _, _ in invalid]] = None
+        return graphs
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -69,3 +85,31 @@ class GraphInputMixin:
         tags.input_tags.string = True
         tags.no_validation = True
         return tags
+
+
+class GraphReader:
+    """What a fitted estimator over graphs does first, as a step of its own: from structures to graphs.
+
+    Parameters
+    ----------
+    estimator : GraphInputMixin
+        Fitted.
+    """
+
+    reads_structures_ = True
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+        self.on_invalid = estimator.graphs_.on_invalid
+
+    def transform(self, X):
+        """Make graphs; None for rows that are invalid."""
+        return self.estimator._to_graphs(X, self.estimator.backbone_)
+
+    def cache_name(self):
+        """Name of the graphs: two readers of one name make the same ones."""
+        return f"{self.estimator.graphs_.cache_name()}-{self.estimator.backbone_.name}"
+
+
+def _symbol(number):
+    return chemical_symbols[number] if 0 <= number < len(chemical_symbols) else f"atomic number {number}"

@@ -52,6 +52,14 @@ def plain_start(estimator, X, n_outputs):
         else:
             widths = graph.x.shape[1], graph.edge_attr.shape[1]
         config = dict(zip(("n_atom_features", "n_bond_features"), widths, strict=True)) | config
+    try:
+        signature(constructor).bind(**config)
+    except TypeError as error:
+        raise TypeError(
+            f"The backbone {estimator.backbone!r} cannot be built: {error}. Arguments of its constructor are given as "
+            "module__*. A network that others trained is read from their file by its class in sktaag.nn.backbones, and "
+            "is then the source of FineTunedRegressor or TAAGRegressor."
+        ) from None
     backbone = constructor(**config)
     return Start(backbone, {"attention": backbone.plain, "n_targets": n_outputs, "target": estimator.target})
 

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from sktaag.heads._known_r2 import known_r2
 from sktaag.heads._neural_regressor import NeuralRegressor
 from sktaag.heads._torch_state import resolve_device
-from sktaag.sources._conservative import ConservativeMixin
+from sktaag.sources._conservative import ConservativeMixin, known_forces
 from sktaag.sources._graph_estimator import GraphEstimator
 from sktaag.sources._graph_net import GraphLoss
 from sktaag.sources._graph_networks import evaluation_copy
@@ -55,7 +55,6 @@ class GraphRegression(ConservativeMixin, MultiOutputMixin, RegressorMixin, Graph
         network, start = self._make_network(X, targets.shape[1], rng)
         graphs = self._fit_graphs(X, start)
         forces = self._check_forces(forces, graphs, targets, network.backbone) if self.force_weight else None
-        self.uses_forces_ = forces is not None
 
         labelled = np.array([graph is not None for graph in graphs]) & ~np.isnan(targets).all(axis=1)
         graphs, targets = list(graphs[labelled]), targets[labelled]
@@ -63,8 +62,10 @@ class GraphRegression(ConservativeMixin, MultiOutputMixin, RegressorMixin, Graph
         if not len(targets) or not known.any(axis=0).all():
             columns = ", ".join(map(str, np.flatnonzero(~known.any(axis=0))))
             raise ValueError(f"Input y has no label at all in column {columns}: every value is NaN. Drop that target.")
+        forces = known_forces(forces, np.flatnonzero(labelled))
+        self.uses_forces_ = forces is not None
         numbers = [graph.z.numpy() for graph in graphs]
-        graphs = self._training_graphs(network, graphs, forces is not None)
+        graphs = self._training_graphs(network, graphs, self.uses_forces_)
         self.target_scaler_ = TargetScaler(self.target).fit(numbers, targets)
         scale = start.scale
         if scale is not None:
@@ -72,7 +73,7 @@ class GraphRegression(ConservativeMixin, MultiOutputMixin, RegressorMixin, Graph
         scaler = self.target_scaler_
         force_unit = 1.0
         if forces is not None:
-            forces = np.concatenate([forces[row] for row in np.flatnonzero(labelled)])
+            forces = np.concatenate(forces)
             force_unit = float(np.sqrt(np.nanmean(np.square(forces)))) or 1.0
             if scale is None:  # with forces their size is the natural scale of what an atom contributes, over 1 Å
                 scaler.scale_ = np.array([force_unit])

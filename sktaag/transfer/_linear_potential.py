@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from sktaag.cache import cache_folder
 from sktaag.heads._neural_regressor import NeuralRegressor
 from sktaag.heads._torch_state import resolve_device
-from sktaag.sources._conservative import ConservativeMixin
+from sktaag.sources._conservative import ConservativeMixin, known_forces
 from sktaag.sources._graph_input import GraphInputMixin
 from sktaag.sources._graph_networks import evaluation_copy
 from sktaag.sources._target_scaler import TargetScaler
@@ -155,10 +155,11 @@ class LinearPotential(
         self.backbone_ = start.backbone.eval().requires_grad_(False)
         graphs = self._fit_graphs(X, start)
         forces = self._check_forces(forces, graphs, y[:, None], self.backbone_) if self.use_forces else None
-        self.uses_forces_ = forces is not None
         there = [row for row, graph in enumerate(graphs) if graph is not None and not np.isnan(y[row])]
         if not there:
             raise ValueError("No row has both a valid structure and an energy: nothing to fit.")
+        forces = known_forces(forces, there)
+        self.uses_forces_ = forces is not None
         graphs, y = [graphs[row] for row in there], y[there]
 
         numbers = [graph.z.numpy() for graph in graphs]
@@ -171,7 +172,7 @@ class LinearPotential(
             energy_rows = self._energy_rows(backbone, graphs, numbers, y - scaler.baseline(numbers)[:, 0], device)
             kinds = [energy_rows]
             if self.uses_forces_:
-                kinds.append(self._force_rows(backbone, graphs, [forces[row] for row in there], device))
+                kinds.append(self._force_rows(backbone, graphs, forces, device))
         finally:
             self.backbone_.cpu()
         self._keep(maximise_evidence(kinds, self._blocks))

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 
 from sktaag.graphs import AtomGraphs, MoleculeGraphs
 from sktaag.sources import GNNRegressor, ModelLibrary, load_source, save_source
-from sktaag.structures import InvalidRowsWarning
+from sktaag.structures import InvalidRowsError, InvalidRowsWarning
 
 TINY = {"module__n_layers": 2, "module__n_features": 8, "module__n_filters": 8, "module__cutoff": 4.0}
 NAMES = ["H2O", "CH4", "NH3", "C2H6", "CH3OH", "C2H4", "CO2", "H2CO", "HCN", "N2H4"]
@@ -328,6 +328,51 @@ def test_invalid_structures():
     assert np.isnan(predicted).tolist() == [False, True]
     assert forces[0] is None
     assert forces[1].shape == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "unknown", "symbol"),
+    [("schnet", 99, 100, "Fm"), ("dimenet++", 94, 95, "Am"), ("visnet", 99, 100, "Fm"), ("cgcnn", 100, 101, "Md")],
+)
+def test_elements_without_an_embedding_are_invalid_rows(name, known, unknown, symbol):
+    small = {"module__n_layers": 1, "module__n_features": 8, "max_epochs": 1, "device": "cpu"}
+    small |= {"module__n_spherical": 2, "module__n_radial": 2} if name == "dimenet++" else {}  # sympy takes its time
+    X = [Atoms([known, 1], positions=np.eye(2, 3)), Atoms([unknown, 1], positions=np.eye(2, 3))]
+    model = GNNRegressor(name, **small).fit(X[:1], [0.0])
+    with pytest.raises(InvalidRowsError, match=rf"row 1: .* has {symbol}, which the backbone '.*' does not know"):
+        model.predict(X)
+    with pytest.raises(InvalidRowsError, match=f"row 1: .* has {symbol}"):
+        model.predict(AtomGraphs(5.0).fit_transform(X))
+    tolerant = GNNRegressor(name, graphs=AtomGraphs(8.0, on_invalid="nan"), **small)
+    with pytest.warns(InvalidRowsWarning, match=f"row 1: .* has {symbol}"):
+        tolerant.fit(X, [0.0, 1.0])
+    with pytest.warns(InvalidRowsWarning):
+        assert np.isnan(tolerant.predict(X)).tolist() == [False, True]
+
+
+def test_backbones_that_cannot_be_built():
+    with pytest.raises(TypeError, match=r"'schnet' cannot be built: .* unexpected keyword argument 'n_block'"):
+        tiny(module__n_block=2).fit(MOLECULES, np.arange(10.0))
+    with pytest.raises(TypeError, match=r"'mace' cannot be built: missing .* 'n_layers'.* by its class in"):
+        GNNRegressor("mace").fit(MOLECULES, np.arange(10.0))
+
+
+def test_forces_of_which_none_is_known():
+    expected = tiny().fit(MOLECULES, np.arange(10.0)).predict(MOLECULES)
+    nowhere = [None, *(np.full((len(m), 3), np.nan) for m in MOLECULES[1:])]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = tiny().fit(MOLECULES, np.arange(10.0), forces=nowhere)
+    assert not model.uses_forces_
+    assert_allclose(model.predict(MOLECULES), expected)
+
+
+def test_hidden_outputs(fitted):
+    first, second = fitted.hidden_outputs(MOLECULES)
+    (graph,) = AtomGraphs(4.0).fit_transform(MOLECULES[3:4])
+    tokens = fitted.backbone_.tokens(graph).detach().numpy()
+    assert_allclose(first[3], tokens[:, 1].mean(axis=0), rtol=1e-5, atol=1e-7)
+    assert_allclose(second[3], tokens[:, 2].mean(axis=0), rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import pickle
+import warnings
 from itertools import product
 
 import numpy as np
@@ -298,6 +299,15 @@ def test_invalid_and_unlabelled_rows(backbone):
     assert std[0] > 0
     with pytest.warns(InvalidRowsWarning):
         assert model.predict_forces([None, MOLECULES[0]])[0] is None
+
+
+def test_forces_of_which_none_is_known(backbone):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = LinearPotential(backbone).fit(MOLECULES, ENERGIES, forces=[None] * 10)
+    assert not model.uses_forces_
+    assert model.force_noise_ is None
+    assert_allclose(model.coef_, LinearPotential(backbone).fit(MOLECULES, ENERGIES).coef_)
 
 
 def test_errors(backbone):

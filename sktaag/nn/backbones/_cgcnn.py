@@ -55,6 +55,7 @@ class CGCNN(Backbone):
 
     name = "cgcnn"
     depths = {"convs": 1}  # noqa: RUF012
+    elements = range(1, 101)
 
     centers: Tensor
 

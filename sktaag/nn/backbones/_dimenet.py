@@ -60,6 +60,7 @@ class DimeNetPlusPlus(Backbone):
     name = "dimenet++"
     plain = "sum"
     depths = {"output_blocks": 0, "interaction_blocks": 1}  # noqa: RUF012
+    elements = range(1, 95)
 
     def __init__(
         self,

@@ -121,6 +121,7 @@ class GemNet(Backbone):
         super().__init__(config, n_features=n_features, cutoff=cutoff)
         self.n_spherical = n_spherical
         self.n_elements = n_elements
+        self.elements = range(1, n_elements + 1)
         self.n_neighbors = n_neighbors
         self.basis = RadialBasis(basis, n_spherical, n_radial, cutoff)
 

@@ -79,6 +79,7 @@ class MACE(Backbone):
         )
         self.net = net
         numbers = torch.tensor(arguments["atomic_numbers"])
+        self.elements = tuple(numbers.tolist())
         index = torch.full((119,), -1).scatter(0, numbers, torch.arange(len(numbers)))
         self.register_buffer("_index", index, persistent=False)
 

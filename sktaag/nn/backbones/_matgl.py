@@ -92,6 +92,7 @@ class MatGL(Backbone):
                 setattr(net, name, _Basis(name, architecture, json.dumps(arguments), getattr(net, name)))
         self.net = net
         numbers = torch.tensor([_SYMBOLS.index(symbol) + 1 for symbol in net.element_types])
+        self.elements = tuple(numbers.tolist())
         index = torch.full((119,), -1).scatter(0, numbers, torch.arange(len(numbers)))
         self.register_buffer("_index", index, persistent=False)
         self.register_buffer("_references", torch.zeros(119))

@@ -50,6 +50,7 @@ class SchNet(Backbone):
 
     name = "schnet"
     depths = {"interactions": 1}  # noqa: RUF012
+    elements = range(1, 100)
 
     def __init__(
         self,

@@ -48,6 +48,7 @@ class ViSNet(Backbone):
 
     name = "visnet"
     depths = {"vis_mp_layers": 1}  # noqa: RUF012
+    elements = range(1, 100)
 
     def __init__(
         self,
