@@ -6,8 +6,8 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted
 
 from sktaag.heads._net_params import NetParamsMixin
-from sktaag.structures import as_column
 from sktaag.transfer._frozen_source import FrozenSourceMixin
+from sktaag.transfer._graph_source import open_graph_source
 from sktaag.transfer._pooling import check_pooling, pool_atoms
 from sktaag.transfer._taag_classifier import TAAGClassifier
 from sktaag.transfer._taag_regressor import TAAGRegressor
@@ -76,7 +76,8 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
     Raises
     ------
     ValueError
-        In `fit`, if a parameter is out of its range, or as `TAAGRegressor` does.
+        In `fit`, if a parameter is out of its range, or as `TAAGRegressor` does; in `fit_transform`, if the folds are
+        no partition of the rows.
 
     See Also
     --------
@@ -141,7 +142,7 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
         self.verbose = verbose
         self._set_net_params(net_params)
 
-    def fit(self, X, y, **fit_params):
+    def fit(self, X, y, forces=None):
         """Learn the attention.
 
         Parameters
@@ -150,18 +151,14 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
             Structures, or graphs as `sktaag.graphs` makes them.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets, or classes.
-        **fit_params : dict
-            `forces`, as in `TAAGRegressor.fit`.
+        forces : list of array-like of shape (n_atoms, 3), or None, default=None
+            As in `TAAGRegressor.fit`; ``set_fit_request(forces=True)`` routes them.
 
         Returns
         -------
         self : TAAGFeaturizer
         """
-        check_pooling(self.pooling)
-        self.model_ = self._model().fit(X, y, **fit_params)
-        self.layer_weights_ = self.model_.layer_weights_
-        self.n_features_in_ = 1
-        return self
+        return self._learn(self._read(X), y, forces)
 
     def transform(self, X):
         """Compute the pooled states.
@@ -179,7 +176,7 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
         check_is_fitted(self)
         return self._pool(self.model_, X)
 
-    def fit_transform(self, X, y, **fit_params):
+    def fit_transform(self, X, y, forces=None):
         """Learn the attention, and compute the states of each row by one that was learned without it.
 
         Parameters
@@ -188,24 +185,33 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
             Structures, or graphs as `sktaag.graphs` makes them.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets, or classes.
-        **fit_params : dict
-            `forces`, as in `TAAGRegressor.fit`.
+        forces : list of array-like of shape (n_atoms, 3), or None, default=None
+            As in `fit`.
 
         Returns
         -------
         features : ndarray of shape (n_samples, n_features_out)
+
+        Raises
+        ------
+        ValueError
+            Beside those of `fit`: if a row is not in just one of the test folds of `cv`.
         """
-        self.fit(X, y, **fit_params)
-        column = as_column(X)
+        graphs, forces = self._read(X), None if forces is None else list(forces)
+        self._learn(graphs, y, forces)
         if self.cv is None:
-            return self._pool(self.model_, column)
+            return self._pool(self.model_, graphs)
         targets = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
-        features = np.full((len(column), len(self.get_feature_names_out())), np.nan, np.float32)
         folds = check_cv(self.cv, targets, classifier=self.task == "classification")
-        for train, test in folds.split(column, targets):
-            params = {name: [values[i] for i in train] for name, values in fit_params.items() if values is not None}
-            model = self._model().fit(column[train], targets[train], **params)
-            features[test] = self._pool(model, column[test])
+        folds = list(folds.split(graphs, targets))
+        times = np.bincount(np.concatenate([test for _, test in folds]), minlength=len(graphs))
+        if (times != 1).any():
+            row = np.flatnonzero(times != 1)[0]
+            raise ValueError(f"cv must have each row in one test fold; row {row} is in {times[row]}. KFold does.")
+        features = np.full((len(graphs), len(self.get_feature_names_out())), np.nan, np.float32)
+        for train, test in folds:
+            given = {} if forces is None else {"forces": [forces[i] for i in train]}
+            features[test] = self._pool(self._model().fit(graphs[train], targets[train], **given), graphs[test])
         return features
 
     def get_feature_names_out(self, input_features=None):
@@ -225,6 +231,17 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
         return np.array(
             [f"{pool}_{j}" for pool in check_pooling(self.pooling) for j in range(1, width + 1)], dtype=object
         )
+
+    def _read(self, X):
+        """Make the graphs, once for all models."""
+        check_pooling(self.pooling)
+        return self._model()._fit_graphs(X, open_graph_source(self.source))
+
+    def _learn(self, graphs, y, forces):
+        self.model_ = self._model().fit(graphs, y, **({} if forces is None else {"forces": forces}))
+        self.layer_weights_ = self.model_.layer_weights_
+        self.n_features_in_ = 1
+        return self
 
     def _model(self):
         if self.task not in ("regression", "classification"):

@@ -6,6 +6,7 @@ import pytest
 from ase import Atoms
 from graph_sources import ENERGIES, MOLECULES, clusters, tiny_source
 from numpy.testing import assert_allclose
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import NotFittedError
@@ -52,6 +53,29 @@ def test_features_of_the_training_have_not_seen_their_labels(source):
     assert moved.tolist() == [False] * 4 + [True] * 6
     seen = featurizer(source, cv=None)
     assert_allclose(seen.fit_transform(MOLECULES, ENERGIES), seen.transform(MOLECULES))
+
+
+def test_folds_are_a_partition(source):
+    with pytest.raises(ValueError, match="row 0 is in 2"):
+        featurizer(source, cv=[([4, 5, 6], range(4)), ([7, 8, 9], [0])]).fit_transform(MOLECULES, ENERGIES)
+    with pytest.raises(ValueError, match="row 9 is in 0"):
+        featurizer(source, cv=[([7, 8, 9], range(5)), ([0, 1, 2], range(5, 9))]).fit_transform(MOLECULES, ENERGIES)
+
+
+def test_structures_become_graphs_once(source, monkeypatch):
+    made = []
+    transform = AtomGraphs.transform
+    monkeypatch.setattr(AtomGraphs, "transform", lambda self, X: made.append(len(X)) or transform(self, X))
+    featurizer(source, cv=3).fit_transform(MOLECULES, ENERGIES)
+    assert made == [10]
+
+
+def test_forces_are_metadata(source):
+    made, energies, forces = clusters(6)
+    with config_context(enable_metadata_routing=True):
+        features = featurizer(source, cv=2, freeze="embeddings").set_fit_request(forces=True)
+        model = make_pipeline(features, RidgeCV()).fit(made, energies, forces=forces)
+    assert model[0].model_.uses_forces_
 
 
 def test_new_structures_have_the_features_of_all_rows(source):
