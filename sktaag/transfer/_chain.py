@@ -21,6 +21,8 @@ from skorch import NeuralNet
 
 from sktaag.base import StructureTransformer
 from sktaag.nn import linear_outputs
+from sktaag.sources._graph_estimator import GraphEstimator
+from sktaag.sources._graph_input import GraphReader
 from sktaag.sources._shotgun_ensemble import ShotgunEnsemble
 from sktaag.structures import InvalidRowsWarning
 from sktaag.transfer._named_sources import open_source
@@ -46,6 +48,8 @@ class Chain:
         Fitted network estimator or torch module.
     reads_structures : bool
         Whether X is a column of structures rather than a numeric array.
+    reads_graphs : bool
+        Whether the network reads graphs rather than rows of numbers.
     feature_names : ndarray of str or None
         Names of the columns of X, if the source was fitted on a frame.
     widths : list of int
@@ -58,6 +62,9 @@ class Chain:
             network = _pick_member(network, member)
         self.steps = copy.deepcopy(steps)
         self.network = _open_network(network)
+        self.reads_graphs = isinstance(self.network, GraphEstimator)
+        if self.reads_graphs:
+            self.steps.append(GraphReader(self.network))
         self.reads_structures = bool(self.steps) and _reads_structures(self.steps[0])
         self.feature_names = getattr([*self.steps, self.network][0], "feature_names_in_", None)
         self.widths = _widths(self.network)
@@ -127,7 +134,7 @@ class Chain:
             Row number, value and reason of each structure that is NaN now.
         """
         step = self.steps[0]
-        if described is None or not isinstance(step, StructureTransformer):
+        if described is None or not isinstance(step, (StructureTransformer, GraphReader)):
             return _transform(step, X)
         key = (step.cache_name(), step.on_invalid, str(getattr(step, "_sklearn_output_config", None)))
         if key not in described:
@@ -201,7 +208,8 @@ def _open_network(network):
     if not hasattr(network, "hidden_outputs"):
         raise TypeError(
             f"The source ends in {type(network).__name__}, which has no hidden layers. End it in a PyramidRegressor, "
-            "a PyramidClassifier, a NeuralRegressor, a NeuralClassifier, a skorch net or a torch module."
+            "a PyramidClassifier, a NeuralRegressor, a NeuralClassifier, a GNNRegressor, a GNNClassifier, a skorch net "
+            "or a torch module."
         )
     try:
         check_is_fitted(network)
@@ -215,7 +223,9 @@ def _open_network(network):
 
 
 def _widths(network):
-    """Count the units of each hidden layer and of the output, by a row of zeros."""
+    """Count the units of each hidden layer and of the output, by a row of zeros where they are not known."""
+    if isinstance(network, GraphEstimator):
+        return [*network.hidden_sizes_, network.n_outputs_]
     module = network if isinstance(network, torch.nn.Module) else network.module_
     n_inputs = getattr(network, "n_features_in_", None) or next(
         (part.in_features for part in module.modules() if isinstance(part, torch.nn.Linear)), 1
@@ -252,6 +262,10 @@ def _state(step):
     if isinstance(step, torch.nn.Module):
         weights = {name: tensor.cpu().contiguous().numpy() for name, tensor in step.state_dict().items()}
         return joblib.hash((repr(step), weights)).encode()
+    if isinstance(step, GraphEstimator):
+        config, weights = step.net_state()
+        scaler = vars(step.target_scaler_) if hasattr(step, "target_scaler_") else None
+        return joblib.hash((config, {name: tensor.cpu().numpy() for name, tensor in weights.items()}, scaler)).encode()
     if hasattr(step, "hidden_outputs"):
         scalers = {name: value for name, value in vars(step).items() if isinstance(value, TransformerMixin)}
         return _state(step.module_) + joblib.hash((type(step).__name__, scalers)).encode()

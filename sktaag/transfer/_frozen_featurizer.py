@@ -30,10 +30,11 @@ class FrozenFeaturizer(FrozenSourceMixin, TransformerMixin, BaseEstimator):
     ----------
     source : fitted Pipeline, network or ensemble, torch.nn.Module, path, or a list, dict or DataFrame of these
         A source is a whole chain: with a Pipeline that begins at structures, X is a column of structures; with a bare
-        network, X is the numeric array that the network was fitted on. A path is a file written by
-        `sktaag.sources.save_source`, or a model in a `sktaag.sources.ModelLibrary`; a DataFrame is what `search` of a
-        library returns. Several sources stand side by side, each under a name: the key of the dict, property and unit
-        in the library, the stem of the path, or the place in the list.
+        network, X is the numeric array that the network was fitted on. A graph network reads structures too; its hidden
+        layers are the means over the atoms after each block, and `GNNFeaturizer` has other ways to pool. A path is a
+        file written by `sktaag.sources.save_source`, or a model in a `sktaag.sources.ModelLibrary`; a DataFrame is what
+        `search` of a library returns. Several sources stand side by side, each under a name: the key of the dict,
+        property and unit in the library, the stem of the path, or the place in the list.
     layers : int, list of int, "all" or "output", default=1
         Which hidden layers: k takes the last k, from L(-k) to L(-1); a list picks some of them by that number; "all"
         takes every one; "output" is the predicted property itself (probabilities for a classifier). The properties that

@@ -218,10 +218,12 @@ class GNNFeaturizer(FrozenSourceMixin, FrozenBackboneMixin, GraphInputMixin, Tra
         n_parts = len(self.elements_) if self.by_element else 1
         width = len(self._picked) * len(check_pooling(self.pooling)) * n_parts * backbone.n_features
         rows = np.full((len(graphs), width), np.nan, np.float32)
-        for start in range(0, len(there), _CHUNK):
-            chunk = there[start : start + _CHUNK]
-            rows[chunk] = self._pooled(backbone, [graphs[i] for i in chunk], device, n_parts)
-        self.backbone_.cpu()
+        try:
+            for start in range(0, len(there), _CHUNK):
+                chunk = there[start : start + _CHUNK]
+                rows[chunk] = self._pooled(backbone, [graphs[i] for i in chunk], device, n_parts)
+        finally:
+            self.backbone_.cpu()
         if self.by_element:
             self._warn_of_elements(graphs)
         return rows

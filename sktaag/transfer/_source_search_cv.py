@@ -73,9 +73,9 @@ class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEst
     n_screened : int or None, default=None
         How many pairs of source and layers pass a screen that is no integer. None is a twentieth of them, at least ten.
     baseline : bool, estimator or dict of estimators, default=True
-        Whether the direct model competes: the descriptors of the first source, fitted afresh, with each head. Or the
-        estimator that does, from X; or several by name, for descriptors want another preparation than features do.
-        Ties go to them.
+        Whether the direct model competes: the descriptors of the first source, fitted afresh, with each head (a graph
+        network has none, and wants one of the other values). Or the estimator that does, from X; or several by name,
+        for descriptors want another preparation than features do. Ties go to them.
     one_standard_error : bool, default=False
         Choose anything over the direct model only if it wins by more than the standard error of the difference of their
         scores over the folds, corrected for overlapping training sets [2]_ and so never small for many repetitions.
@@ -341,6 +341,14 @@ class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEst
 
     def _direct_models(self, reader, X, described):
         """Return the models of the descriptors of the first source, one for each head."""
+        if reader.reads_graphs:
+            if self.baseline is True or "descriptors" in self._aggregates():
+                raise ValueError(
+                    "The first source reads graphs, which are no descriptors for a head: set baseline to an estimator "
+                    "over the structures, such as a Pipeline of Fingerprints and a head or a GNNRegressor, or to "
+                    'False, and leave "descriptors" out of aggregate.'
+                )
+            return [None]
         # descriptors that learn, such as a scaler, learn from the rows of the target here
         steps, offer = [clone(step) for step in reader.steps], Offer(lambda: X, list)
         if steps and isinstance(steps[0], StructureTransformer):  # learns nothing

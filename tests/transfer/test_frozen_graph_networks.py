@@ -1,0 +1,95 @@
+"""Graph networks as sources of FrozenFeaturizer and SourceSearchCV."""
+
+import pickle
+
+import numpy as np
+import pytest
+from ase import Atoms
+from graph_sources import ENERGIES, MOLECULES, TINY, tiny_source
+from numpy.testing import assert_allclose
+from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import Ridge, RidgeCV
+from sklearn.pipeline import make_pipeline
+
+from sktaag.descriptors import Fingerprints
+from sktaag.graphs import AtomGraphs
+from sktaag.io import load_model, save_model
+from sktaag.sources import GNNClassifier, GNNRegressor, ModelLibrary, PyramidRegressor
+from sktaag.structures import InvalidRowsError, InvalidRowsWarning
+from sktaag.transfer import FrozenFeaturizer, GNNFeaturizer, SourceSearchCV
+
+SMILES = ["CCO", "CCCO", "CC(C)O", "CC", "CCC", "CC(C)C"]
+
+
+@pytest.fixture(scope="module")
+def source():
+    return tiny_source()
+
+
+def test_layers_are_the_means_of_the_states(source):
+    features = FrozenFeaturizer(source, layers="all").fit(MOLECULES)
+    expected = GNNFeaturizer(source, layers=2, pooling="mean").fit_transform(MOLECULES)
+    assert_allclose(features.transform(MOLECULES), expected, rtol=1e-5, atol=1e-6)
+    assert features.get_feature_names_out()[[0, 8]].tolist() == ["L(-2)_1", "L(-1)_1"]
+    output = FrozenFeaturizer(source, layers="output").fit(MOLECULES).transform(MOLECULES)
+    assert_allclose(output.ravel(), source.predict(MOLECULES), rtol=1e-6)
+
+
+def test_pipelines_files_and_copies(source, tmp_path):
+    chain = make_pipeline(AtomGraphs(4.0), GNNRegressor(max_epochs=2, random_state=0, **TINY)).fit(MOLECULES, ENERGIES)
+    model = make_pipeline(FrozenFeaturizer([source, chain], cache=tmp_path / "cache"), RidgeCV()).fit(
+        MOLECULES, ENERGIES
+    )
+    assert model[:-1].transform(MOLECULES).shape == (10, 16)
+    expected = model.predict(MOLECULES)
+    assert_allclose(pickle.loads(pickle.dumps(model)).predict(MOLECULES), expected)
+    save_model(model, tmp_path / "model")
+    assert_allclose(load_model(tmp_path / "model").predict(MOLECULES), expected)
+
+
+def test_each_model_has_rows_of_its_own_in_a_cache(source, tmp_path):
+    other = tiny_source(max_epochs=1)
+    for model in (source, other):
+        output = FrozenFeaturizer(model, "output", cache=tmp_path).fit(MOLECULES).transform(MOLECULES)
+        assert_allclose(output.ravel(), model.predict(MOLECULES), rtol=1e-6)
+    shifted = tiny_source()  # the weights of the first one with other reference energies
+    shifted.target_scaler_.reference_energies_ = shifted.reference_energies_ + 1.0
+    output = FrozenFeaturizer(shifted, "output", cache=tmp_path).fit(MOLECULES).transform(MOLECULES)
+    assert_allclose(output.ravel(), shifted.predict(MOLECULES), rtol=1e-6)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_invalid_rows(source, tmp_path, cached):
+    cache = tmp_path if cached else None
+    X = [MOLECULES[0], Atoms(), Atoms("Og"), MOLECULES[1]]
+    with pytest.raises(InvalidRowsError, match=r"row 1: .*has no atoms"):
+        FrozenFeaturizer(source, cache=cache).fit(X).transform(X)
+    with pytest.raises(InvalidRowsError, match=r"row 1: .*has Og, which the backbone 'schnet' does not know"):
+        FrozenFeaturizer(source, cache=cache).fit(X).transform([X[0], X[2]])
+    tolerant = tiny_source(graphs=AtomGraphs(4.0, on_invalid="nan"))
+    features = FrozenFeaturizer(tolerant, cache=cache).fit(X)
+    for _ in range(2):
+        with pytest.warns(InvalidRowsWarning, match=r"2 of 4[\s\S]*row 1: .*has no atoms\n  row 2: .*has Og"):
+            found = features.transform(X)
+        assert np.isnan(found).all(axis=1).tolist() == [False, True, True, False]
+
+
+def test_beside_networks_of_descriptors_and_of_classes():
+    graphs = GNNClassifier("gine", module__n_layers=2, module__n_features=8, max_epochs=2, random_state=0)
+    graphs.fit(SMILES, 3 * ["alcohol"] + 3 * ["alkane"])
+    bits = make_pipeline(Fingerprints(size=32), PyramidRegressor(hidden=(4,), max_epochs=2)).fit(SMILES, range(6))
+    both = FrozenFeaturizer({"kind": graphs, "number": bits}, layers="output").fit(SMILES)
+    assert both.get_feature_names_out().tolist() == ["kind_1", "kind_2", "number"]
+    assert_allclose(both.transform(SMILES)[:, :2], graphs.predict_proba(SMILES), rtol=1e-5)
+
+
+def test_search_over_a_library(source, tmp_path):
+    library = ModelLibrary(tmp_path)
+    for model, name in ((source, "energy"), (tiny_source(target="intensive"), "energy of an atom")):
+        library.add(model, property=name, material="molecules", dataset="a few", license="CC0")
+    search = SourceSearchCV(Ridge(), sources=library.search(), layers=[1, 2], cv=2, baseline=DummyRegressor())
+    search.fit(MOLECULES, ENERGIES)
+    assert len(search.cv_results_["mean_test_score"]) == 5
+    assert search.predict(MOLECULES[:2]).shape == (2,)
+    with pytest.raises(ValueError, match="set baseline to an estimator over the structures"):
+        SourceSearchCV(Ridge(), sources={"energy": source}, cv=2).fit(MOLECULES, ENERGIES)
