@@ -256,7 +256,7 @@ class NeuralRegressor(MultiOutputMixin, RegressorMixin, NeuralEstimator):
         if infinite.any():
             rows = ", ".join(map(str, np.flatnonzero(infinite)[:5]))
             raise ValueError(
-                f"Input y contains infinity or a value too large for dtype('float64'). It does in {infinite.sum()} rows "
+                f"Input y contains infinity or a value too large for dtype('float64'), in {infinite.sum()} rows "
                 f"(first: {rows}). Leave these rows out."
             )
         missing = np.isnan(y)
