@@ -80,9 +80,10 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, ShotgunEnsemble):
     Attributes
     ----------
     members_ : DataFrame
-        For each network: `property` (name of a Series y, or name or number of the column of y), `hidden_sizes`, `activation`, `dropout`, `lr`,
-        `n_features` (columns that it takes), `n_iter`, `best_epoch`, counted from 1 (0 if its training diverged), and
-        `validation_score`, R2 on the validation rows at that epoch, which is optimistic, as it has picked the epoch.
+        For each network: `property` (name of a Series y, or name or number of the column of y), `hidden_sizes`,
+        `activation`, `dropout`, `lr`, `n_features` (columns that it takes), `n_iter`, `best_epoch`, counted from 1 (0
+        if its training diverged), and `validation_score`, R2 on the validation rows at that epoch, which is optimistic,
+        as it has picked the epoch.
     target_scalers_ : list of StandardScaler
         One for each property.
     n_features_in_ : int

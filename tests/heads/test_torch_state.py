@@ -13,16 +13,16 @@ def test_auto_device(monkeypatch):
 
 
 def test_devices_that_are_not_there(monkeypatch):
-    with pytest.raises(ValueError, match='device=\'gpu\' is no device of torch. Take "auto", "cpu" or "cuda"'):
+    with pytest.raises(ValueError, match=r'\'gpu\' is no device of torch\. Take "auto", "cpu" or "cuda"'):
         resolve_device("gpu")
-    with pytest.raises(ValueError, match="device=1.5 is no device"):
+    with pytest.raises(ValueError, match=r"device=1\.5 is no device"):
         resolve_device(1.5)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(ValueError, match=r"device='cuda': torch .* finds 0 CUDA devices here. Take \"auto\""):
         resolve_device("cuda")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert resolve_device("cuda:1") == torch.device("cuda", 1)
-    with pytest.raises(ValueError, match="'cuda:2'.* finds 2 CUDA devices"):
+    with pytest.raises(ValueError, match=r"'cuda:2'.* finds 2 CUDA devices"):
         resolve_device("cuda:2")
 
 

@@ -393,11 +393,11 @@ def test_shotgun(library, given):
 
 def test_ensemble_without_names(library):
     ensemble = PyramidEnsemble(2, (4,), max_epochs=1, random_state=0).fit(X, X[:, 0])
-    with pytest.raises(ValueError, match="had no names. Say what the networks predict, as in property='density'"):
+    with pytest.raises(ValueError, match=r"had no names\. Say what the networks predict, as in property='density'"):
         library.add_ensemble(ensemble)
     named = PyramidEnsemble(2, (4,), max_epochs=1, random_state=0).fit(X, pd.Series(X[:, 0], name="density"))
     assert {library.card(model_id)["property"] for model_id in library.add_ensemble(named)} == {"density"}
-    with pytest.raises(TypeError, match="PyramidRegressor is no ensemble or sequence of sources. add keeps a single"):
+    with pytest.raises(TypeError, match=r"PyramidRegressor is no ensemble or sequence of sources\. add keeps a single"):
         library.add_ensemble(named[0], property="x")
 
 
@@ -539,7 +539,7 @@ def test_a_file_is_no_library(library, sources, tmp_path):
     library.add(sources[0], property="x")
     library.export(None, tmp_path / "all.zip")
     for use in (ModelLibrary.search, len, lambda archive: archive.add(sources[0], property="x")):
-        with pytest.raises(NotADirectoryError, match="all.zip is a file, and a library is a folder. import_ adds"):
+        with pytest.raises(NotADirectoryError, match=r"all\.zip is a file, and a library is a folder\. import_ adds"):
             use(ModelLibrary(tmp_path / "all.zip"))
 
 

@@ -259,7 +259,7 @@ def test_a_member_is_an_ordinary_source(counts, tmp_path):
         ensemble[4]
     assert [network.get_params()["lr"] for network in ensemble[1:3]] == ensemble.members_["lr"].tolist()[1:3]
     np.testing.assert_array_equal(ensemble[::-2][0].predict(frame), ensemble[3].predict(frame))
-    with pytest.raises(TypeError, match="by its number, or several by a slice, got 'best'. members_ has the numbers"):
+    with pytest.raises(TypeError, match=r"by its number, or several by a slice, got 'best'\. members_ has the numbers"):
         ensemble["best"]
     with pytest.raises(ValueError, match="not fitted"):
         len(PyramidEnsemble())
