@@ -10,6 +10,7 @@ from hashlib import blake2b
 import joblib
 import numpy as np
 import pandas as pd
+import sklearn
 import torch
 from scipy.sparse import issparse
 from sklearn.base import TransformerMixin
@@ -140,14 +141,15 @@ class Chain:
         if key not in described:
             described[key] = _transform(step, X)
         X, rows = described[key]
-        return X.copy(), rows  # a scaler may be allowed to work in place
+        return copy.deepcopy(X), rows  # a scaler may be allowed to work in place
 
     def _layers(self, X, activation):
         if not isinstance(self.network, torch.nn.Module):
             X, predict = _named(X, self.network), getattr(self.network, "predict_proba", self.network.predict)
             return [*self.network.hidden_outputs(X, activation=activation), predict(X).reshape(X.shape[0], -1)]
         weight = next(self.network.parameters())
-        batch = torch.as_tensor(X.toarray() if issparse(X) else np.asarray(X), dtype=weight.dtype, device=weight.device)
+        # a copy, for torch warns of arrays that it could not write to
+        batch = torch.tensor(X.toarray() if issparse(X) else np.asarray(X), dtype=weight.dtype, device=weight.device)
         hidden = linear_outputs(self.network, batch, activation=activation)
         with torch.no_grad():
             output = self.network(batch).reshape(len(batch), -1)
@@ -171,7 +173,7 @@ def _pick_member(ensemble, member):
     if member is None:
         raise ValueError(
             f"The source ends in an ensemble of {len(ensemble)} networks. Set member to the number of one; "
-            "members_ of the ensemble lists them."
+            "members_ of the ensemble lists them. A SourceSearchCV takes the ensemble itself as its sources."
         )
     return ensemble[member]
 
@@ -179,7 +181,8 @@ def _pick_member(ensemble, member):
 def _transform(step, X):
     """Run one step and return what it gives and the invalid rows that it warned of."""
     rows = []
-    with warnings.catch_warnings(record=True) as caught:
+    # a fitted source must not depend on what others ask scikit-learn for
+    with warnings.catch_warnings(record=True) as caught, sklearn.config_context(transform_output="default"):
         warnings.simplefilter("always", InvalidRowsWarning)
         X = step.transform(_named(X, step))
     for warning in caught:
@@ -209,7 +212,7 @@ def _open_network(network):
         raise TypeError(
             f"The source ends in {type(network).__name__}, which has no hidden layers. End it in a PyramidRegressor, "
             "a PyramidClassifier, a NeuralRegressor, a NeuralClassifier, a GNNRegressor, a GNNClassifier, a skorch net "
-            "or a torch module."
+            "or a torch module. Of a ModelLibrary, search(hidden='*') finds networks alone."
         )
     try:
         check_is_fitted(network)

@@ -27,6 +27,7 @@ def named_sources(sources):
     openers : dict of callables
         By the key of a dict, the id in a library, or the place in a sequence.
     """
+    _refuse_library(sources)
     if _ensemble_of(sources) is not None:
         return {k: partial(_member, sources, k) for k in _trained(sources)}
     if isinstance(sources, (str, Path, Pipeline, torch.nn.Module)) or not hasattr(sources, "__len__"):
@@ -34,8 +35,7 @@ def named_sources(sources):
             "sources must be a list, dict, ensemble, sequence or DataFrame of sources, got "
             f"{type(sources).__name__}. Wrap a single source in a list."
         )
-    if len(sources) == 0:
-        raise ValueError("sources is empty; at least one is needed.")
+    _refuse_nothing("sources", sources)
     libraries = {}
     if isinstance(sources, pd.DataFrame):
         rows = zip(*_check_library_rows(sources), strict=True)
@@ -91,8 +91,7 @@ def parts_of(source, member):
         named = _named_members(source, member)
     else:
         named = [("", (source, member))]
-    if not named:
-        raise ValueError("source is empty; at least one is needed.")
+    _refuse_nothing("source", source if isinstance(source, pd.DataFrame) else named)
     if len(dict(named)) < len(named):
         names = ", ".join(name for name, _ in named)
         raise ValueError(f"Several sources have the same name: {names}. Name them by a dict.")
@@ -103,6 +102,20 @@ def named_paths(frame):
     """Return the ``"folder#id"`` of the models that `search` of a library found, by the names of their columns."""
     _, paths = _check_library_rows(frame)
     return dict(zip(_card_names(frame), paths, strict=True))
+
+
+def _refuse_library(sources):
+    if isinstance(sources, ModelLibrary):
+        raise TypeError(
+            "A whole ModelLibrary is no source. Take what its search returns: library.search(property=...), or "
+            "library.search(hidden='*') for all networks."
+        )
+
+
+def _refuse_nothing(name, sources):
+    if len(sources) == 0:
+        found = " The query found no model." if isinstance(sources, pd.DataFrame) else ""
+        raise ValueError(f"{name} is empty; at least one is needed.{found}")
 
 
 def _check_library_rows(frame):
@@ -127,6 +140,7 @@ def open_source(source, libraries):
     -------
     source : fitted estimator or torch.nn.Module
     """
+    _refuse_library(source)
     if not isinstance(source, (str, Path)):
         return source
     folder, _, model_id = str(source).rpartition("#")

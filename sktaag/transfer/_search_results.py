@@ -124,10 +124,12 @@ def summarize(candidates, contest, winner, members, *, metric, n_offers, labels)
         else:
             name += _name(candidates[members[strategy][0]], labels)
         text = f"{contest['mean_test_score'][i]:.3g} ± {contest['std_test_score'][i]:.2g}"
-        if strategy != "direct" and "gain" in contest:
+        if np.isnan(contest["mean_test_score"][i]):
+            text = "no score, for it failed on some folds"
+        if strategy != "direct" and np.isfinite(contest.get("gain", np.full(i + 1, np.nan))[i]):
             gain, error = contest["gain"][i], contest["error_of_gain"][i]
-            text += f", which is {abs(gain):.3g} {'better' if gain > 0 else 'worse'} than the direct model (standard "
-            text += f"error {error:.2g})"
+            better = f"{abs(gain):.3g} {'better' if gain > 0 else 'worse'} than" if gain else "as good as"
+            text += f", which is {better} the direct model (standard error {error:.2g})"
         if strategy == winner:
             lines.insert(0, f"{name[0].upper()}{name[1:]} wins: {metric} {text}.")
         else:

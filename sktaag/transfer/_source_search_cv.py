@@ -3,36 +3,28 @@
 import time
 import warnings
 from functools import partial
-from math import ceil
-from numbers import Integral, Real
 
 import joblib
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
 from sklearn.pipeline import make_pipeline
-from sklearn.utils import check_consistent_length, check_random_state, get_tags
+from sklearn.utils import check_consistent_length, get_tags
 
 from sktaag._progress import progress
-from sktaag.base import StructureTransformer
-from sktaag.structures import as_column, handle_invalid
+from sktaag.structures import as_column
 from sktaag.transfer._best_estimator import BestEstimatorMixin
-from sktaag.transfer._candidate import Candidate, Offer
-from sktaag.transfer._chain import Chain
-from sktaag.transfer._contest import AGGREGATES, VOTES, Contest, respond
+from sktaag.transfer._candidate import Candidate
+from sktaag.transfer._contest import AGGREGATES, Contest, respond
 from sktaag.transfer._fold_scores import fold_scores
-from sktaag.transfer._frozen_featurizer import FrozenFeaturizer
-from sktaag.transfer._layer_bank import LayerBank
-from sktaag.transfer._layer_choices import check_layers
-from sktaag.transfer._named_sources import card_labels, named_sources, parts_of
-from sktaag.transfer._screening import check_screen, is_positive, run_rounds, screening_rounds, screening_score
-from sktaag.transfer._search_heads import HeadsMixin
-from sktaag.transfer._search_results import contest_results, objects, pick_winner, search_results, summarize
+from sktaag.transfer._named_sources import card_labels, named_sources
+from sktaag.transfer._search_candidates import CandidatesMixin, first_chain, sliceable
+from sktaag.transfer._search_parameters import ParametersMixin
+from sktaag.transfer._search_results import contest_results, pick_winner, search_results, summarize
 
 
-class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
+class SourceSearchCV(ParametersMixin, CandidatesMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEstimator):
     """Search over sources and their layers by cross-validation, against the model without a source.
 
     For every source and choice of layers, ``make_pipeline(FrozenFeaturizer(source, layers), head)`` is scored on the
@@ -261,12 +253,10 @@ class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEst
             vars(self).pop(name, None)
         entries = self._check_parameters()
         openers = named_sources(self.sources)
-        reader = _first_chain(next(iter(openers.values()))())
-        X = as_column(X) if reader.reads_structures else _sliceable(X)
-        y = np.asarray(y)
+        reader = first_chain(next(iter(openers.values()))())
+        X = as_column(X) if reader.reads_structures else sliceable(X)
+        y = self._check_target(y)
         check_consistent_length(X, y)
-        if self._votes() and y.ndim > 1:
-            raise ValueError(f"aggregate={self.aggregate!r} takes a single target, got y of shape {y.shape}.")
         routed = self._route(params)
         self.scorer_ = check_scoring(self._first_head(), scoring=self.scoring)
         splits = list(self._splitter(y).split(X, y, **routed["splitter"]))
@@ -301,115 +291,6 @@ class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEst
             self.best_estimator_ = estimator.fit(X, y, **self._fit_params(first, estimator, routed))
             self.refit_time_ = time.perf_counter() - start
         return self
-
-    # ---------------------------------------------------------------- what competes
-
-    def _check_parameters(self):
-        entries = check_layers(self.layers)
-        for aggregate in self._aggregates():
-            if aggregate not in AGGREGATES:
-                known = ", ".join(map(repr, ("best", *AGGREGATES)))
-                raise ValueError(f"aggregate must be {known} or a list of these, got {aggregate!r}.")
-        if self._votes() and is_classifier(self._first_head()):
-            for head in self._heads().values():
-                if not hasattr(head, "predict_proba"):
-                    raise ValueError(
-                        f"aggregate={self.aggregate!r} averages probabilities of classes; {type(head).__name__} has "
-                        "no predict_proba."
-                    )
-        check_screen(self.screen)
-        for name in ("n_draws", "n_best", "n_screened"):
-            value = getattr(self, name)
-            if not is_positive(value) and not (name == "n_screened" and value is None):
-                raise ValueError(f"{name} must be a positive integer, got {value!r}.")
-        if self.error_score != "raise" and not isinstance(self.error_score, Real):
-            raise ValueError(f'error_score must be "raise" or a number, got {self.error_score!r}.')
-        models = [] if isinstance(self.baseline, bool) else list(self._baselines().values()) or [None]
-        if not all(hasattr(model, "fit") for model in models):
-            raise ValueError(f"baseline must be True, False, an estimator or a dict of these, got {self.baseline!r}.")
-        return entries
-
-    def _strategies(self):
-        asked = [self.aggregate] if isinstance(self.aggregate, str) else list(self.aggregate)
-        return sorted(asked, key="best".__ne__)  # the simplest one first
-
-    def _aggregates(self):
-        return [strategy for strategy in self._strategies() if strategy != "best"]
-
-    def _votes(self):
-        return set(VOTES) & set(self._aggregates())
-
-    def _direct_models(self, reader, X, described):
-        """Return the models of the descriptors of the first source, one for each head."""
-        if reader.reads_graphs:
-            if self.baseline is True or "descriptors" in self._aggregates():
-                raise ValueError(
-                    "The first source reads graphs, which are no descriptors for a head: set baseline to an estimator "
-                    "over the structures, such as a Pipeline of Fingerprints and a head or a GNNRegressor, or to "
-                    'False, and leave "descriptors" out of aggregate.'
-                )
-            return [None]
-        # descriptors that learn, such as a scaler, learn from the rows of the target here
-        steps, offer = [clone(step) for step in reader.steps], Offer(lambda: X, list)
-        if steps and isinstance(steps[0], StructureTransformer):  # learns nothing
-            offer = Offer(lambda: reader.describe(X, described)[0], partial(list, steps[:1]))
-            steps = steps[1:]
-        return [Candidate(offer, make_pipeline(*steps, head), name) for name, head in self._heads().items()]
-
-    def _baseline(self, direct, X):
-        if isinstance(self.baseline, bool):
-            return list(direct) if self.baseline else []
-        return [Candidate(Offer(lambda: X, list), model, name) for name, model in self._baselines().items()]
-
-    def _offers(self, openers, entries, X, described):
-        """Compute the layers of all rows: they do not depend on y, so that slices of them leak nothing into folds."""
-        rng = check_random_state(self.random_state)
-        offers, invalid = [], {}
-        params = {"activation": self.activation, "cache": self.cache}
-        for name, open_source in progress(openers.items(), desc="layers", unit="source", disable=not self.verbose):
-            try:
-                bank = LayerBank(open_source(), X, entries, self.n_draws, rng, described=described, **params)
-            except Exception as error:
-                error.add_note(f"This is source {name!r} of the search.")
-                raise
-            offers += [
-                Offer(
-                    partial(bank.features, i),
-                    partial(_featurizer, open_source, bank.chains, layers, params),
-                    name,
-                    layers,
-                )
-                for i, layers in enumerate(bank.choices)
-            ]
-            invalid |= bank.invalid
-        if not offers:
-            raise ValueError(f"No source has as many hidden layers as layers={self.layers!r} asks for.")
-        handle_invalid([invalid[row] for row in sorted(invalid)], X.shape[0], "nan")
-        return offers
-
-    def _screened(self, offers, y, splits):
-        """Return the offers that pass the screening, in their order, with their scores."""
-        if self.screen is None:
-            return [(offer, np.nan) for offer in offers]
-        screen, n_kept = self.screen, self.n_screened or max(10, ceil(len(offers) / 20))
-        if isinstance(screen, Integral):
-            screen, n_kept = "ridge", screen
-        rounds = screening_rounds(screen, list(self._heads().values()))
-        args = (is_classifier(self._first_head()), splits, self.scorer_, self.error_score)
-
-        def score(one, rows):
-            tasks = ((offers[i].features(), y, one, *args) for i in rows)
-            return np.array(self._run(screening_score, tasks, len(rows), "screening"))
-
-        left, scores, passed = run_rounds(rounds, score, len(offers), n_kept)
-        self.screening_results_ = {
-            "source": objects(offer.source for offer in offers),
-            "layers": objects(offer.layers for offer in offers),
-            "score": scores,
-            "n_passed": passed,
-            "kept": passed == len(rounds),
-        }
-        return [(offers[i], scores[i]) for i in left]
 
     # ---------------------------------------------------------------- the contest
 
@@ -518,19 +399,3 @@ class SourceSearchCV(HeadsMixin, BestEstimatorMixin, MetaEstimatorMixin, BaseEst
         tags.input_tags.string = True
         tags.no_validation = True
         return tags
-
-
-def _first_chain(source):
-    """Open a source, or the first one of a bundle."""
-    return Chain(*next(iter(parts_of(source, None).values())))
-
-
-def _featurizer(open_source, chains, layers, params):
-    featurizer = FrozenFeaturizer(open_source(), layers, **params)
-    return [featurizer._take_opened(chains) if chains else featurizer]
-
-
-def _sliceable(X):
-    if issparse(X):
-        return X.tocsr()
-    return X if hasattr(X, "iloc") else np.asarray(X)

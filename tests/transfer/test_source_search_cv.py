@@ -443,6 +443,14 @@ def test_mean_of_the_three_best_of_the_usual_heads_and_direct_models(sources, tm
         (make_pipeline(StandardScaler()), TypeError, "got Pipeline. Wrap a single source"),
         (torch.nn.Sequential(torch.nn.Linear(1, 1)), TypeError, "got Sequential. Wrap a single source"),
         (Ridge(), TypeError, "got Ridge. Wrap"),
+        (pd.DataFrame({"id": [], "source": []}), ValueError, r"sources is empty; .* The query found no model"),
+        (
+            ModelLibrary("nowhere"),
+            TypeError,
+            r"A whole ModelLibrary is no source. .* library.search\(hidden='\*'\) for",
+        ),
+        ({"bundle": [ModelLibrary("nowhere")]}, TypeError, "A whole ModelLibrary is no source"),
+        ({"bundle": pd.DataFrame({"id": [], "source": []})}, ValueError, "source is empty; .* found no model"),
         (pd.DataFrame({"id": ["a"]}), ValueError, r'must have the columns "id" and "source".* got \'id\''),
     ],
 )
@@ -1182,12 +1190,66 @@ def test_failing_heads():
         ({"error_score": "nan"}, 'error_score must be "raise" or a number'),
         ({"baseline": {}}, "baseline must be True, False, an estimator or a dict of these, got {}"),
         ({"baseline": "forest"}, "baseline must be True, False, an estimator or a dict of these, got 'forest'"),
+        ({"baseline": LogisticRegression()}, "Some of head and baseline are classifiers and some are not"),
         ({"activation": "relu"}, 'activation must be "pre" or "post"'),
+        ({"aggregate": None}, "aggregate must be 'best', .* or a list of these, got None"),
+        ({"scoring": ["r2"]}, r"scoring must be one metric, for it picks the winner, got \['r2'\]. cross_validate"),
+        ({"head": "ridge"}, "head must be an estimator or a dict of estimators by name, got 'ridge'"),
+        ({"head": Ridge}, "head must be an estimator .* got <class"),
+        ({"head": [Ridge()]}, r"head must be an estimator .* got \[Ridge"),
+        ({"head": {"a": Ridge(), "b": LogisticRegression()}}, "Some of head and baseline are classifiers"),
     ],
 )
 def test_refused_parameters(params, message):
     with pytest.raises(ValueError, match=message):
         search(**params).fit(X_numeric, y_numeric)
+
+
+@pytest.mark.parametrize(
+    ("head", "target", "message"),
+    [
+        (Ridge(), None, "requires y to be passed, but the target y is None"),
+        (Ridge(), [np.nan, 1, np.inf] + [2.0] * 37, r"y is NaN, None or infinite in 2 rows \(first: 0, 2\)\. Leave"),
+        (Ridge(), pd.Series([1, None] + [2] * 38, dtype="Int64"), r"in 1 rows \(first: 1\)"),
+        (Ridge(), ["high"] * 40, r"y is .*'high'\)? in row 0, and the heads take numbers \(Ridge\). Take classifiers"),
+        (LogisticRegression(), ["high"] * 40, "y has one class only, 'high'. At least two are needed"),
+        (LogisticRegression(), ["high", None] * 20, r"y is NaN, None or infinite in 20 rows \(first: 1, 3, 5"),
+        (LogisticRegression(), np.linspace(0, 1, 40), "Unknown label type: continuous"),
+    ],
+)
+def test_refused_targets(head, target, message):
+    with pytest.raises(ValueError, match=message):
+        search(NETWORKS[:1], head).fit(X_numeric, target)
+
+
+def test_numbers_in_columns_of_objects():
+    numbers = np.round(y_numeric, 3)
+    found = search(NETWORKS[:1]).fit(X_numeric, pd.Series(numbers).astype(object))
+    assert_allclose(found.predict(X_numeric), search(NETWORKS[:1]).fit(X_numeric, numbers).predict(X_numeric))
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+@pytest.mark.parametrize("aggregate", ["best", "descriptors", "concat"])
+def test_frames_asked_for_elsewhere(sources, container, aggregate):
+    """What scikit-learn is told to return changes nothing in fitted sources."""
+    plain = search(sources, aggregate=aggregate, baseline=False, cv=3).fit(TARGET, y)
+    expected = plain.predict(TARGET)
+    with sklearn.config_context(transform_output=container), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = search(sources, aggregate=aggregate, baseline=False, cv=3).fit(TARGET, y)
+        assert_allclose(found.predict(TARGET), expected, rtol=1e-5)
+    assert found.summary_ == plain.summary_
+
+
+def test_summary_of_ties_and_failures():
+    tied = search(NETWORKS[:1], DummyRegressor(), cv=2).fit(X_numeric, y_numeric)
+    assert "which is as good as the direct model" in tied.summary_
+    with pytest.warns(FitFailedWarning):
+        failed = search(NETWORKS[:1], {"a": Fastidious()}, cv=KFold(3), baseline=DummyRegressor()).fit(
+            X_numeric, y_numeric
+        )
+    assert failed.best_strategy_ == "direct"
+    assert "nan" not in failed.summary_
 
 
 def test_lengths_must_agree(sources):
