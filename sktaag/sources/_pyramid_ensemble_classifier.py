@@ -51,7 +51,8 @@ class PyramidEnsembleClassifier(ClassifierMixin, ShotgunEnsemble):
     max_memory : int or None, default=None
         Bytes that the training of networks together may take, estimated, beside X and the finished networks; a network
         that needs more is trained alone. None is 128 MiB on the CPU, where more gains nothing, and 4 GiB on CUDA
-        devices, or half of their free memory where that is less.
+        devices, or half of their free memory where that is less. Where a device runs out of memory all the same, the
+        networks are trained in halves.
     checkpoint : path or None, default=None
         Folder that keeps what is finished. A `fit` that was killed goes on from there, a larger `n_models` adds to it,
         and other data, parameters or seeds are refused.

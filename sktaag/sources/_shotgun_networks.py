@@ -57,10 +57,9 @@ class Networks(ABC):
 
         Parameters
         ----------
-        rows : ndarray of int
-            Row numbers.
+        rows : Tensor of int
+            Row numbers, on the device.
         """
-        rows = torch.from_numpy(rows).to(self.device)
         with torch.no_grad():
             outputs = torch.cat([self._outputs(piece) for piece in rows.split(_EVALUATION_BATCH)], dim=1)
             losses, y = _losses(outputs, self.y[rows]).mean(1), self.y[rows]

@@ -36,7 +36,42 @@ class Trained:
     validation_score: Any = None
 
 
-def train_chunk(
+def train_chunk(members, *data, **params):
+    """Train networks together, in halves where memory runs out: they do not depend on those beside them.
+
+    Parameters
+    ----------
+    members : list of Member
+    *data, **params : object
+        As in `train_together`.
+
+    Returns
+    -------
+    numbers : list of int
+        Of the members.
+    trained : list of Trained
+        In the order of the members.
+
+    Raises
+    ------
+    torch.OutOfMemoryError
+        If a single network does not fit.
+    """
+    numbers = [member.index for member in members]
+    try:
+        return numbers, train_together(members, *data, **params)
+    except torch.OutOfMemoryError:
+        if len(members) == 1:
+            raise
+    # outside of the except clause, which holds on to the tensors
+    if params["device"].type == "cuda":
+        torch.cuda.empty_cache()
+    half = len(members) // 2
+    parts = [train_chunk(part, *data, **params) for part in (members[:half], members[half:])]
+    return numbers, [result for _, trained in parts for result in trained]
+
+
+def train_together(
     members, X, y, train, valid, draws, *, batch_size, max_epochs, patience, weight_decay, device, mixed_precision
 ):
     """Train networks of one property, depth and activation function; each stops where it would have stopped alone.
@@ -58,11 +93,10 @@ def train_chunk(
 
     Returns
     -------
-    numbers : list of int
-        Of the members.
     trained : list of Trained
         In the order of the members.
     """
+    valid_rows = torch.from_numpy(valid).to(device)  # now, for a copy within an epoch would wait for the device
     trained = [Trained() for _ in members]
     with _products(mixed_precision, device) as dtype:
         networks = networks_for(device)(members, X, y, draws, weight_decay, device, dtype)
@@ -73,7 +107,7 @@ def train_chunk(
             batches = draws.batches(epoch, len(train), batch_size)
             losses = [networks.train(epoch, [train[batch] for batch in batches])]
             if len(valid):
-                losses += networks.validate(valid)
+                losses += networks.validate(valid_rows)
             losses = torch.stack(losses).cpu().numpy()  # the one transfer of an epoch, for which the host waits
             for member, loss in zip(networks.alive, losses.T.tolist(), strict=True):
                 trained[member].train_losses.append(loss[0])
@@ -104,7 +138,7 @@ def train_chunk(
             networks.keep(np.flatnonzero(~done))
             best_losses, scores = best_losses[~done], scores[~done]
             misses, best_epochs = misses[~done], best_epochs[~done]
-    return [member.index for member in members], trained
+    return trained
 
 
 @contextmanager

@@ -16,7 +16,15 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import sktaag.sources._shotgun_ensemble as module
 from sktaag.nn import RandomPyramid, resolve_hidden
 from sktaag.nn._batched_adamw import ADAM_EPS
-from sktaag.sources import ModelLibrary, PyramidEnsemble, PyramidRegressor, _shotgun_training, load_source, save_source
+from sktaag.sources import (
+    ModelLibrary,
+    PyramidEnsemble,
+    PyramidEnsembleClassifier,
+    PyramidRegressor,
+    _shotgun_training,
+    load_source,
+    save_source,
+)
 from sktaag.sources._shotgun_draws import SharedDraws
 from sktaag.sources._shotgun_networks import StackedNetworks
 
@@ -131,10 +139,15 @@ def test_the_stack_for_devices_gives_the_same_networks(counts, columns, batch_no
     assert_trained_alike(PyramidEnsemble(9, **params, device="cpu").fit(X, y), X, y)
 
 
-def test_an_epoch_on_a_device_reads_nothing_back(counts):
+@pytest.mark.parametrize("classes", [False, True])
+@pytest.mark.parametrize("params", [{"activation": "relu"}, {"batch_norm": False}, {"max_features": None}])
+def test_an_epoch_on_a_device_reads_nothing_back(counts, classes, params):
     # the meta device has no numbers to read, and refuses tensors of another device
     X, y = (np.asarray(array, np.float32) for array in counts)
-    ensemble = PyramidEnsemble(3, **{**RANGES, "activation": "relu", "hidden": (8, 4)}).fit(X, y)
+    params = {**RANGES, "activation": "gelu", "hidden": (8, 4), "max_epochs": 1, **params}
+    if classes:
+        y = (y > np.median(y)).astype(int)
+    ensemble = (PyramidEnsembleClassifier if classes else PyramidEnsemble)(3, **params).fit(X, y)
     members, device = ensemble.net_.members, torch.device("meta")
 
     class Draws:
@@ -144,8 +157,31 @@ def test_an_epoch_on_a_device_reads_nothing_back(counts):
     networks = StackedNetworks(members, torch.from_numpy(X).to(device), y, Draws(), 0.01, device, torch.bfloat16)
     for epoch in range(2):
         assert networks.train(epoch, [np.arange(80), np.arange(80, 300)]).device == device
-        assert all(values.device == device for values in networks.validate(np.arange(60)))
+        assert all(values.device == device for values in networks.validate(torch.arange(60, device=device)))
         networks.remember(np.array([0, 2]))
+
+
+def test_a_chunk_is_halved_where_memory_runs_out(counts, monkeypatch):
+    X, y = counts
+    whole = PyramidEnsemble(7, **RANGES).fit(X, y)
+    train, sizes = _shotgun_training.train_together, []
+
+    def small(members, *args, **kwargs):
+        sizes.append(len(members))
+        if len(members) > fits:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return train(members, *args, **kwargs)
+
+    monkeypatch.setattr(_shotgun_training, "train_together", small)
+    fits = 1
+    halved = clone(whole).fit(X, y)
+    assert max(sizes) > 1
+    assert sizes.count(1) == 7
+    pd.testing.assert_frame_equal(halved.members_, whole.members_)
+    np.testing.assert_array_equal(halved.predict(X), whole.predict(X))
+    fits = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        clone(whole).fit(X, y)
 
 
 def test_bfloat16_on_the_cpu_learns_as_much():
