@@ -101,8 +101,10 @@ PREDICTORS = [
     GNNRegressor(**_tiny, target="intensive", criterion="mae", max_epochs=2, early_stopping=True, random_state=1),
     GNNClassifier(**_tiny, class_weight="balanced", max_epochs=2, random_state=0),
     TAAGRegressor(_graph_source, attention="query", max_epochs=2, cache=_folder.name, random_state=0),
-    TAAGRegressor(_graph_source, freeze=1, n_fresh_blocks=1, readout="fresh", max_epochs=2, random_state=0),
-    TAAGClassifier(_graph_source, attention="mix", target="extensive", max_epochs=2, random_state=0),
+    TAAGRegressor(
+        _graph_source, freeze=1, n_fresh_blocks=1, lr_decay=0.5, readout="fresh", max_epochs=2, random_state=0
+    ),
+    TAAGClassifier(_graph_source, attention="mix", target="extensive", lr_decay=0.5, max_epochs=2, random_state=0),
     FineTunedRegressor(_graph_source, strategy="gradual", unfreeze_every=1, max_epochs=2, random_state=0),
     FineTunedRegressor(_graph_source, strategy="discriminative", lr_decay=0.3, max_epochs=2, random_state=0),
     LinearPotential(_graph_source, use_forces=False, graphs=AtomGraphs(4.5), cache=_folder.name),

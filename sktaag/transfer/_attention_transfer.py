@@ -1,6 +1,6 @@
 """What the estimators with attention over the depths of a source share."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 import torch
@@ -18,8 +18,12 @@ class AttentionTransfer(GraphTransfer):
     """Learn how much of each depth of a source the target takes.
 
     Stands left of `GraphRegression` or `GraphClassification`. Parameters: `source`, `attention`, `freeze`,
-    `n_fresh_blocks`, `readout`, `cache`.
+    `n_fresh_blocks`, `lr_decay`, `readout`, `cache`.
     """
+
+    def _check_params(self):
+        super()._check_params()
+        check_lr_decay(self.lr_decay)
 
     def attended_states(self, X):
         """Compute what the attention makes of the atoms.
@@ -55,6 +59,11 @@ class AttentionTransfer(GraphTransfer):
     def _freeze(self, network):
         if network.backbone is not None:  # it is, while the training runs on tokens alone
             freeze_backbone(network, self._depth(network))
+
+    def _param_groups(self, network):
+        if network.backbone is None or self.lr_decay == 1:
+            return []
+        return rates_by_depth(network.backbone, self.lr, self.lr_decay, self.n_fresh_blocks)
 
     def _depth(self, network):
         """Depth up to which the backbone is frozen; -1 for none of it."""
@@ -106,3 +115,33 @@ def freeze_backbone(network, depth):
     """
     for name, weight in network.backbone.named_parameters():
         weight.requires_grad_(network.backbone.depth_of(name) > depth)
+
+
+def check_lr_decay(lr_decay):
+    """Refuse a factor that is not in (0, 1]."""
+    if not isinstance(lr_decay, Real) or not 0 < lr_decay <= 1:
+        raise ValueError(f"lr_decay must be in (0, 1], got {lr_decay!r}.")
+
+
+def rates_by_depth(backbone, lr, lr_decay, n_fresh=0):
+    """Give each block `lr_decay` times the learning rate of what follows it.
+
+    Parameters
+    ----------
+    backbone : sktaag.nn.Backbone
+    lr : float
+        Learning rate of what is behind the last block of the source.
+    lr_decay : float
+    n_fresh : int, default=0
+        So many of the last blocks have fresh weights, and this learning rate too.
+
+    Returns
+    -------
+    groups : list of (str, dict)
+        As skorch takes them.
+    """
+    behind = backbone.n_layers - n_fresh + 1
+    return [
+        (f"backbone.{name}", {"lr": lr * lr_decay ** max(0, behind - backbone.depth_of(name))})
+        for name, _ in backbone.named_parameters()
+    ]

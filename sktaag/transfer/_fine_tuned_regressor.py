@@ -5,7 +5,7 @@ from numbers import Integral, Real
 from skorch.callbacks import Callback
 
 from sktaag.sources._graph_regression import GraphRegression
-from sktaag.transfer._attention_transfer import freeze_backbone
+from sktaag.transfer._attention_transfer import check_lr_decay, freeze_backbone, rates_by_depth
 from sktaag.transfer._graph_transfer import GraphTransfer
 
 _STRATEGIES = ("full", "freeze", "gradual", "discriminative", "reinit", "l2sp", "scratch")
@@ -220,8 +220,7 @@ class FineTunedRegressor(GraphTransfer, GraphRegression):
             raise ValueError(f"strategy must be one of {', '.join(_STRATEGIES)}, got {self.strategy!r}.")
         if not isinstance(self.unfreeze_every, Integral) or self.unfreeze_every < 1:
             raise ValueError(f"unfreeze_every must be an integer of at least 1, got {self.unfreeze_every!r}.")
-        if not isinstance(self.lr_decay, Real) or not 0 < self.lr_decay <= 1:
-            raise ValueError(f"lr_decay must be in (0, 1], got {self.lr_decay!r}.")
+        check_lr_decay(self.lr_decay)
         if not isinstance(self.penalty, Real) or self.penalty < 0:
             raise ValueError(f"penalty must not be negative, got {self.penalty!r}.")
 
@@ -252,11 +251,7 @@ class FineTunedRegressor(GraphTransfer, GraphRegression):
     def _param_groups(self, network):
         if self.strategy != "discriminative":
             return []
-        backbone = network.backbone
-        return [
-            (f"backbone.{name}", {"lr": self.lr * self.lr_decay ** (backbone.n_layers + 1 - backbone.depth_of(name))})
-            for name, _ in backbone.named_parameters()
-        ]
+        return rates_by_depth(network.backbone, self.lr, self.lr_decay)
 
     def _own_callbacks(self):
         return [("unfreezing", _Unfreezing(self.unfreeze_every))] if self.strategy == "gradual" else []

@@ -24,6 +24,9 @@ class TAAGClassifier(AttentionTransfer, GraphClassification):
         the control.
     n_fresh_blocks : int, default=0
         Blocks with fresh weights behind those of the source. They are trained, whatever `freeze` says.
+    lr_decay : float, default=1.0
+        Learning rates by depth: each block of the source that is trained has `lr_decay` times the learning rate of what
+        follows it. In (0, 1]; 1 is one rate for all.
     target : {"extensive", "intensive"}, default="intensive"
         Whether the scores of the classes are sums or means over the atoms.
     graphs : AtomGraphs, MoleculeGraphs or None, default=None
@@ -137,6 +140,7 @@ class TAAGClassifier(AttentionTransfer, GraphClassification):
         attention="taag",
         freeze="all",
         n_fresh_blocks=0,
+        lr_decay=1.0,
         target="intensive",
         graphs=None,
         cache=None,
@@ -183,4 +187,5 @@ class TAAGClassifier(AttentionTransfer, GraphClassification):
         self.attention = attention
         self.freeze = freeze
         self.n_fresh_blocks = n_fresh_blocks
+        self.lr_decay = lr_decay
         self.cache = cache

@@ -35,6 +35,9 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
         the control.
     n_fresh_blocks : int, default=0
         Blocks with fresh weights behind those of the source. They are trained, whatever `freeze` says.
+    lr_decay : float, default=1.0
+        Learning rates by depth: each block of the source that is trained has `lr_decay` times the learning rate of what
+        follows it. In (0, 1]; 1 is one rate for all.
     task : {"regression", "classification"}, default="regression"
         What y is.
     pooling : str or sequence of {"mean", "std", "sum", "max"}, default=("mean", "std")
@@ -108,6 +111,7 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
         attention="taag",
         freeze="all",
         n_fresh_blocks=0,
+        lr_decay=1.0,
         task="regression",
         pooling=("mean", "std"),
         cv=5,
@@ -127,6 +131,7 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
         self.attention = attention
         self.freeze = freeze
         self.n_fresh_blocks = n_fresh_blocks
+        self.lr_decay = lr_decay
         self.task = task
         self.pooling = pooling
         self.cv = cv

@@ -29,6 +29,9 @@ class TAAGRegressor(AttentionTransfer, GraphRegression):
         the control.
     n_fresh_blocks : int, default=0
         Blocks with fresh weights behind those of the source. They are trained, whatever `freeze` says.
+    lr_decay : float, default=1.0
+        Learning rates by depth: each block of the source that is trained has `lr_decay` times the learning rate of what
+        follows it. In (0, 1]; 1 is one rate for all.
     readout : {"auto", "source", "fresh"}, default="auto"
         Whether the trained readout of the source stays beside the attention. "auto" keeps it where it is for the same
         kind of target and what it says leaves less to explain of the training energies than the elements alone do.
@@ -160,6 +163,7 @@ class TAAGRegressor(AttentionTransfer, GraphRegression):
         attention="taag",
         freeze="all",
         n_fresh_blocks=0,
+        lr_decay=1.0,
         readout="auto",
         target="extensive",
         graphs=None,
@@ -209,6 +213,7 @@ class TAAGRegressor(AttentionTransfer, GraphRegression):
         self.attention = attention
         self.freeze = freeze
         self.n_fresh_blocks = n_fresh_blocks
+        self.lr_decay = lr_decay
         self.readout = readout
         self.cache = cache
 

@@ -108,7 +108,9 @@ def test_heads(source):
 
 
 def test_clone(source):
-    configured = featurizer(source, pooling="max", n_fresh_blocks=1, graphs=AtomGraphs(4.5), module__n_heads=2)
+    configured = featurizer(
+        source, pooling="max", n_fresh_blocks=1, lr_decay=0.5, graphs=AtomGraphs(4.5), module__n_heads=2
+    )
     check_constructor(configured, MOLECULES)
     check_set_params(configured, MOLECULES)
     copy = clone(configured)

@@ -56,6 +56,33 @@ def test_frozen_weights_stay_bit_by_bit(source, freeze, frozen_up_to):
         assert torch.equal(tensor, of_source[name]), f"the training changed {name} of the source"
 
 
+@pytest.mark.parametrize("n_fresh_blocks", [0, 1])
+def test_learning_rates_by_depth(source, n_fresh_blocks):
+    """The first step of Adam is as long as the learning rate."""
+    params = {"freeze": "none", "n_fresh_blocks": n_fresh_blocks, "max_epochs": 1, "weight_decay": 0.0}
+    params |= {"clip": None, "module__residual": False}  # without a gate, which keeps fresh blocks still at first
+    rates = [1e-5, 1e-4, 1e-3, 1e-2][: 3 + n_fresh_blocks]  # embedding, two blocks, the fresh one
+    made, energies, forces = clusters(4)
+    start, decayed, equal = (
+        taag(source, **params, lr=lr, lr_decay=decay).fit(made, energies, forces=forces)
+        for lr, decay in ((0.0, 0.1), (0.01, 0.1), (0.01, 1.0))
+    )
+
+    def longest(model):
+        steps = dict.fromkeys(range(len(rates)), 0.0)
+        for (name, old), new in zip(start.backbone_.named_parameters(), model.backbone_.parameters(), strict=True):
+            depth = model.backbone_.depth_of(name)
+            steps[depth] = max(steps[depth], float((new - old).detach().abs().max()))
+        return list(steps.values())
+
+    assert longest(decayed) == pytest.approx(rates, rel=0.02)
+    assert longest(equal) == pytest.approx([0.01] * len(rates), rel=0.02)
+    # in skorch's own words
+    groups = [("backbone.interactions.0.*", {"lr": 1e-4}), ("backbone.interactions.1.*", {"lr": 1e-3})]
+    by_name = taag(source, **params, lr=0.01, optimizer__param_groups=groups).fit(made, energies, forces=forces)
+    assert longest(by_name)[1:3] == pytest.approx([1e-4, 1e-3], rel=0.02)
+
+
 def test_scratch_shares_no_weight(source):
     model = taag(source, freeze="scratch").fit(MOLECULES, ENERGIES)
     assert model.backbone_.config == source.backbone_.config
@@ -331,6 +358,7 @@ def test_grid_search_over_sources_attention_and_freezing(source):
         ({"freeze": True}, "got True"),
         ({"attention": "some"}, "attention must be one of"),
         ({"n_fresh_blocks": -1}, "n_fresh_blocks must be"),
+        ({"lr_decay": 0.0}, r"lr_decay must be in \(0, 1\], got 0\.0"),
         ({"readout": "old"}, "readout must be"),
     ],
 )
