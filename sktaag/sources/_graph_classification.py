@@ -1,8 +1,10 @@
 """What every classifier over graphs shares."""
 
+from functools import partial
 from numbers import Real
 
 import numpy as np
+import torch
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
@@ -106,6 +108,9 @@ class GraphClassification(ClassifierMixin, GraphEstimator):
                 "predict_proba, which gives NaN."
             )
         return self.classes_[proba.argmax(axis=1)]
+
+    def _net_options(self):
+        return {"predict_nonlinearity": partial(torch.softmax, dim=1)}  # for callbacks that score
 
     def _predict_graphs(self, graphs):
         return softmax(self._run(graphs, n_outputs=len(self.classes_))[0], axis=1)

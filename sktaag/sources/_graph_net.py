@@ -66,7 +66,9 @@ class GraphNet(NeuralNet):
             sizes.append(batch[0].num_graphs)
             if training and self.ema is not None:
                 self._average()
-            self.notify("on_batch_end", batch=batch, training=training, **step)
+            # without forces, so that skorch's callbacks that score can put batches together
+            seen = {"batch": (batch[0], batch[1]["y"]), "loss": step["loss"], "y_pred": step["y_pred"][0]}
+            self.notify("on_batch_end", training=training, **seen)
         if training and self.ema is not None:
             self._raw = [weight.detach().clone() for weight in self._moving]
             _copy(self._averages, self._moving)
@@ -86,6 +88,15 @@ class GraphNet(NeuralNet):
         if self.clip is not None:
             nn.utils.clip_grad_norm_(self._trained, self.clip)
         return {"loss": loss, "y_pred": outputs}
+
+    def evaluation_step(self, batch, training=False):
+        """Return the outputs alone."""
+        return super().evaluation_step(batch, training)[0]
+
+    def predict(self, X):
+        """Return the outputs, or numbers of classes."""
+        outputs = self.predict_proba(X)
+        return outputs.argmax(axis=1) if isinstance(self.criterion_, ClassLoss) else outputs
 
     def infer(self, x, **fit_params):
         """Run the module on a batch.

@@ -13,9 +13,10 @@ from numpy.testing import assert_allclose
 from sklearn import config_context
 from sklearn.model_selection import cross_validate
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import EpochScoring
 
 from sktaag.graphs import AtomGraphs, MoleculeGraphs
-from sktaag.sources import GNNRegressor, ModelLibrary, load_source, save_source
+from sktaag.sources import GNNClassifier, GNNRegressor, ModelLibrary, load_source, save_source
 from sktaag.structures import InvalidRowsError, InvalidRowsWarning
 
 TINY = {"module__n_layers": 2, "module__n_features": 8, "module__n_filters": 8, "module__cutoff": 4.0}
@@ -373,6 +374,19 @@ def test_hidden_outputs(fitted):
     tokens = fitted.backbone_.tokens(graph).detach().numpy()
     assert_allclose(first[3], tokens[:, 1].mean(axis=0), rtol=1e-5, atol=1e-7)
     assert_allclose(second[3], tokens[:, 2].mean(axis=0), rtol=1e-5, atol=1e-7)
+
+
+def test_callbacks_that_score():
+    clusters, energies, forces = lennard_jones(12)
+    model = tiny(callbacks=[EpochScoring("r2", lower_is_better=False)], early_stopping=True, validation_fraction=0.3)
+    for labels in ({}, {"forces": forces}):
+        model.fit(clusters, energies, **labels)
+        scores = [epoch["r2"] for epoch in model.history_]
+        assert scores[model.best_epoch_ - 1] == pytest.approx(model.validation_score_, abs=1e-4)
+    names = [EpochScoring(name, on_train=True) for name in ("accuracy", "neg_log_loss")]
+    classifier = GNNClassifier(**TINY, max_epochs=2, callbacks=names, device="cpu").fit(MOLECULES, 5 * ["a", "b"])
+    assert 0 <= classifier.history_[-1]["accuracy"] <= 1
+    assert classifier.history_[-1]["neg_log_loss"] == pytest.approx(-classifier.history_[-1]["train_loss"], rel=1e-4)
 
 
 @pytest.mark.parametrize(
