@@ -5,6 +5,8 @@ from skorch import NeuralNet
 from torch import nn
 from torch.nn import functional
 
+from sktaag.sources._graph_store import GraphStore
+
 
 class GraphNet(NeuralNet):
     """skorch's `NeuralNet` over batches of a `GraphStore`: energies with forces, frozen parts, averaged weights.
@@ -219,6 +221,35 @@ def outputs_and_forces(module, batch, forces, create_graph=False):
         outputs = module(batch)
         (gradient,) = torch.autograd.grad(outputs.sum(), batch.pos, create_graph=create_graph)
     return outputs if create_graph else outputs.detach(), -gradient
+
+
+def strain_gradient(energies, graph, device):
+    r"""Differentiate the energy of one structure with respect to a homogeneous strain.
+
+    With :math:`r \to r (1 + \epsilon)` for positions and for the shifts s of images,
+    :math:`\partial E / \partial \epsilon = r^T \partial E / \partial r + s^T \partial E / \partial s`.
+
+    Parameters
+    ----------
+    energies : callable
+        From a batch to a Tensor of energies.
+    graph : torch_geometric.data.Data
+        As `sktaag.graphs.AtomGraphs` makes it.
+    device : torch.device
+
+    Returns
+    -------
+    gradient : ndarray of shape (3, 3)
+        Symmetric, for energies do not change when a structure is turned.
+    """
+    batch = GraphStore([graph], device).all()
+    lengths = [batch.pos.detach().requires_grad_(), batch.edge_shift.detach().requires_grad_()]
+    batch.pos, batch.edge_shift = lengths
+    with torch.enable_grad():
+        slopes = torch.autograd.grad(energies(batch).sum(), lengths, allow_unused=True)  # nothing near: no edges
+    parts = [part.T @ slope for part, slope in zip(lengths, slopes, strict=True) if slope is not None]
+    gradient = sum(parts, torch.zeros(3, 3, dtype=batch.pos.dtype, device=device)).detach()
+    return (0.5 * (gradient + gradient.T)).cpu().numpy()
 
 
 def _is_frozen(part):

@@ -10,7 +10,7 @@ from sktaag.heads._neural_regressor import NeuralRegressor
 from sktaag.heads._torch_state import resolve_device
 from sktaag.sources._conservative import ConservativeMixin, known_forces
 from sktaag.sources._graph_estimator import GraphEstimator
-from sktaag.sources._graph_net import GraphLoss
+from sktaag.sources._graph_net import GraphLoss, strain_gradient
 from sktaag.sources._graph_networks import evaluation_copy
 from sktaag.sources._target_scaler import TargetScaler
 
@@ -188,6 +188,10 @@ class GraphRegression(ConservativeMixin, MultiOutputMixin, RegressorMixin, Graph
         y = outputs * scaler.scale_
         y[there] += scaler.baseline(numbers)
         return y, [None if part is None else part * scaler.scale_[0] for part in gradients]
+
+    def _strain_gradient(self, graph, network):
+        device = resolve_device(self.device)
+        return strain_gradient(network, graph, device) * self.target_scaler_.scale_[0]
 
     def _criterion(self):
         if isinstance(self.criterion, str) and self.criterion not in _CRITERIA:

@@ -1,6 +1,7 @@
 """A fitted energy model as a calculator of ASE."""
 
-from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -10,7 +11,7 @@ from sktaag.sources._graph_regression import GraphRegression
 
 
 class EnergyCalculator(Calculator):
-    """Energy and forces of a fitted model, for ASE's optimizers, molecular dynamics and vibrations.
+    """Energy, forces and stress of a fitted model, for ASE's optimizers, molecular dynamics and vibrations.
 
     Parameters
     ----------
@@ -35,7 +36,8 @@ class EnergyCalculator(Calculator):
     Notes
     -----
     Forces are derivatives of the energy: a trajectory at constant energy keeps it, but for the error of its time steps.
-    There is no stress; cells stay as they are.
+    The stress of structures that are periodic along all three cell vectors is a derivative too, so that cells can be
+    relaxed; a model that was trained on no strained cells knows little of it.
 
     Examples
     --------
@@ -54,7 +56,7 @@ class EnergyCalculator(Calculator):
     True
     """
 
-    implemented_properties = ["energy", "free_energy", "forces"]  # noqa: RUF012
+    implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012
 
     def __init__(self, model, *, energy_unit=1.0, **kwargs):
         super().__init__(**kwargs)
@@ -73,7 +75,7 @@ class EnergyCalculator(Calculator):
             self._network = evaluation_copy(model.module_, resolve_device(model.device))
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
-        """Compute energy and forces; ASE calls this.
+        """Compute energy, forces and stress; ASE calls this.
 
         Parameters
         ----------
@@ -83,18 +85,32 @@ class EnergyCalculator(Calculator):
         """
         super().calculate(atoms, properties, system_changes)
         bare = self.atoms.copy()  # without this calculator
-        energy, forces = self._predict([bare], "forces" in properties)
+        wants_stress = "stress" in properties
+        energy, forces, strain = self._predict(bare, wants_stress or "forces" in properties, wants_stress)
         self.results = {"energy": energy * self.energy_unit, "free_energy": energy * self.energy_unit}
         if forces is not None:
             self.results["forces"] = forces * self.energy_unit
+        if strain is not None:
+            stress = strain * self.energy_unit / bare.get_volume()
+            self.results["stress"] = full_3x3_to_voigt_6_stress(stress)
 
-    def _predict(self, X, with_forces):
+    def _predict(self, atoms, with_forces, with_stress):
+        if with_stress and not (atoms.pbc.all() and hasattr(self._model, "_strain_gradient")):
+            raise PropertyNotImplementedError(
+                "There is a stress of structures that are periodic along all three cell vectors, with the models of "
+                f"sktaag; this is {type(self._model).__name__} and pbc={atoms.pbc.tolist()}."
+            )
+        X = [atoms]
         for step in self._steps:
             X = step.transform(X)
         if self._network is None:
             energies = self._model.predict(X)
             forces = self._model.predict_forces(X) if with_forces else [None]
         else:
-            graphs = self._model._to_graphs(X, self._network.backbone)
-            energies, forces = self._model._predict_graphs(graphs, with_forces, self._network)
-        return float(energies.ravel()[0]), forces[0]
+            X = self._model._to_graphs(X, self._network.backbone)
+            energies, forces = self._model._predict_graphs(X, with_forces, self._network)
+        strain = None
+        if with_stress:
+            X = X if self._network is not None else self._model._to_graphs(X, self._model.backbone_)
+            strain = self._model._strain_gradient(X[0], self._network)
+        return float(energies.ravel()[0]), forces[0], strain

@@ -11,6 +11,7 @@ from sktaag.heads._neural_regressor import NeuralRegressor
 from sktaag.heads._torch_state import resolve_device
 from sktaag.sources._conservative import ConservativeMixin, known_forces
 from sktaag.sources._graph_input import GraphInputMixin
+from sktaag.sources._graph_net import strain_gradient
 from sktaag.sources._graph_networks import evaluation_copy
 from sktaag.sources._target_scaler import TargetScaler
 from sktaag.sources._tokens import graph_tokens, run_batches
@@ -319,10 +320,9 @@ class LinearPotential(
             self._warn_of_elements([there[i] for i in unknown])
         return there, numbers
 
-    def _run(self, graphs, forces):
-        """Energies beyond the references, pooled centred states, and forces, by batches, in double precision."""
-        device = resolve_device(self.device)
-        backbone = evaluation_copy(self.backbone_, device)
+    def _reader(self, device):
+        """Return a function from a batch to the energies beyond the references, and the pooled centred states."""
+        backbone = evaluation_copy(self.backbone_, device)  # double precision
         as_tensor = {"device": device, "dtype": backbone.dtype}
         n_elements = len(self.elements_)
         # atoms of elements that fit did not see have zeros
@@ -334,20 +334,35 @@ class LinearPotential(
         index_of[self.elements_] = np.arange(n_elements)
         index_of = torch.as_tensor(index_of, device=device)
 
+        def read(batch):
+            of_element = index_of[batch.z]
+            states = backbone.tokens(batch) - means[of_element]
+            pooled = states.new_zeros(batch.num_graphs * (n_elements + 1), *states.shape[1:])
+            pooled = pooled.index_add(0, batch.batch * (n_elements + 1) + of_element, states)
+            pooled = pooled.view(batch.num_graphs, n_elements + 1, *states.shape[1:])
+            return (pooled * coef).flatten(1).sum(dim=1), pooled[:, :-1]
+
+        return read
+
+    def _run(self, graphs, forces):
+        """Energies beyond the references, pooled centred states, and forces, by batches."""
+        device = resolve_device(self.device)
+        read = self._reader(device)
+
         def run(batch):
             if forces:
                 batch.pos = batch.pos.detach().requires_grad_()
-            of_element = index_of[batch.z]
             with torch.set_grad_enabled(forces):
-                states = backbone.tokens(batch) - means[of_element]
-                pooled = states.new_zeros(batch.num_graphs * (n_elements + 1), *states.shape[1:])
-                pooled = pooled.index_add(0, batch.batch * (n_elements + 1) + of_element, states)
-                pooled = pooled.view(batch.num_graphs, n_elements + 1, *states.shape[1:])
-                energies = (pooled * coef).flatten(1).sum(dim=1)
+                energies, pooled = read(batch)
             parts = None
             if forces:
                 (gradient,) = torch.autograd.grad(energies.sum(), batch.pos)
                 parts = np.split(-gradient.cpu().numpy(), batch.ptr[1:-1].cpu().numpy())
-            return energies.detach(), pooled.detach()[:, :-1], parts
+            return energies.detach(), pooled.detach(), parts
 
         yield from run_batches(graphs, run, device)
+
+    def _strain_gradient(self, graph, network=None):
+        device = resolve_device(self.device)
+        read = self._reader(device)
+        return strain_gradient(lambda batch: read(batch)[0], graph, device)

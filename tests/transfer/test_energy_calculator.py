@@ -2,9 +2,11 @@ import pickle
 
 import numpy as np
 import pytest
-from ase import units
+from ase import Atoms, units
 from ase.build import bulk, molecule
-from ase.calculators.fd import calculate_numerical_forces
+from ase.calculators.calculator import PropertyNotImplementedError
+from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
+from ase.filters import FrechetCellFilter
 from ase.md.verlet import VelocityVerlet
 from ase.optimize import BFGS
 from graph_sources import ENERGIES, MOLECULES, TINY, clusters, tiny_source
@@ -15,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 
 from sktaag.graphs import AtomGraphs
 from sktaag.sources import GNNRegressor
-from sktaag.transfer import EnergyCalculator, TAAGRegressor
+from sktaag.transfer import EnergyCalculator, LinearPotential, TAAGRegressor
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,50 @@ def test_dynamics_keep_the_energy(argon):
     start, kinetic = atoms.get_total_energy(), atoms.get_kinetic_energy()
     VelocityVerlet(atoms, timestep=2 * units.fs).run(50)
     assert abs(atoms.get_total_energy() - start) < 0.05 * kinetic
+
+
+@pytest.fixture(scope="module")
+def copper():
+    """Crystals of copper, strained, their energies in eV and a model of them."""
+    rng = np.random.RandomState(0)
+    made = [bulk("Cu", a=a, cubic=cubic) for a in np.linspace(3.4, 3.9, 6) for cubic in (False, True)]
+    for crystal in made:
+        crystal.set_cell(crystal.cell + rng.normal(scale=0.05, size=(3, 3)), scale_atoms=True)
+        crystal.rattle(0.03, rng=rng)
+    energies = [len(crystal) * 20 * (crystal.get_volume() / len(crystal) / 11.8 - 1) ** 2 for crystal in made]
+    model = GNNRegressor(**TINY, max_epochs=100, lr=0.01, random_state=0, device="cpu").fit(made, energies)
+    return made, energies, model
+
+
+@pytest.mark.parametrize("kind", ["network", "linear", "pipeline"])
+def test_stress_is_the_derivative_by_strain(copper, kind):
+    made, energies, model = copper
+    if kind == "linear":
+        model = LinearPotential(model, device="cpu").fit(made, energies)
+    elif kind == "pipeline":
+        model = make_pipeline(AtomGraphs(4.5).fit(made), model)
+    for crystal in made[:2]:
+        atoms = with_calculator(model, crystal, energy_unit=2.0)
+        stress = atoms.get_stress()
+        assert "forces" in atoms.calc.results  # a cell is relaxed with both
+        assert np.abs(stress).max() > 1e-3
+        assert_allclose(
+            stress, calculate_numerical_stress(atoms, eps=1e-5), rtol=1e-4, atol=1e-4 * np.abs(stress).max()
+        )
+
+
+def test_relaxation_of_a_cell(copper):
+    made, _, model = copper
+    atoms = with_calculator(model, made[0])
+    BFGS(FrechetCellFilter(atoms), logfile=None).run(fmax=0.01, steps=50)
+    assert np.abs(atoms.get_stress()).max() < 0.01
+    alone = with_calculator(model, Atoms("Cu", cell=[20, 20, 20], pbc=True))
+    assert_allclose(alone.get_stress(), 0)  # no neighbours
+
+
+def test_structures_without_a_stress(source):
+    with pytest.raises(PropertyNotImplementedError, match=r"pbc=\[False, False, False\]"):
+        with_calculator(source, MOLECULES[0]).get_stress()
 
 
 def test_what_the_model_becomes_later_does_not_matter(source):
