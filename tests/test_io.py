@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 import zipfile
 
 import numpy as np
@@ -22,6 +23,7 @@ from sklearn.ensemble import (
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge
+from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -161,6 +163,16 @@ def test_a_search_comes_back_with_its_results(tmp_path):
     assert again.score(SMILES, y) == search.score(SMILES, y)
     frames = [pd.DataFrame(one.cv_results_).drop(columns="params").astype(str) for one in (search, again)]
     pd.testing.assert_frame_equal(*frames)
+
+
+def test_any_metric_by_its_name(tmp_path):
+    for name in get_scorer_names():
+        scored = GridSearchCV(Ridge(), {"alpha": [1.0]}, scoring=name, cv=2, error_score=0.0, refit=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # most do not suit numbers
+            scored.fit(np.eye(8), np.arange(8.0))
+        save_model(scored, tmp_path / "model")
+        assert str(load_model(tmp_path / "model").scorer_) == str(scored.scorer_)
 
 
 def test_sources_of_a_library_are_in_the_file(tmp_path):

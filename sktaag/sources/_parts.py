@@ -25,8 +25,13 @@ _AGAIN = "Fit and save it again with the libraries that are installed here."
 _HARMLESS = (
     "sktaag.",
     "sklearn._loss.",
+    "sklearn.gaussian_process._gpc.",
     "sklearn.gaussian_process.kernels.",
+    "sklearn.metrics._classification.",
+    "sklearn.metrics._ranking.",
+    "sklearn.metrics._regression.",
     "sklearn.metrics._scorer.",
+    "sklearn.metrics.cluster._supervised.",
     "sklearn.model_selection._split.",
     "sklearn.utils._bunch.Bunch",
     "sklearn.utils._metadata_requests.",

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from sktaag.heads._torch_state import resolve_device
 from sktaag.nn import linear_outputs
 from sktaag.xenonpy._on_errors import check_on_errors, handle_errors
 
@@ -225,7 +226,7 @@ def _pick(n_layers, depth, n_layer, warn=False):
 def _device(cuda):
     if isinstance(cuda, bool):
         cuda = "cuda" if cuda else "cpu"
-    device = torch.device(cuda)
+    device = resolve_device(cuda)
     if device.type == "cuda" and device.index is None and torch.cuda.is_available():
         device = torch.device("cuda", torch.cuda.current_device())
     return device

@@ -1,6 +1,7 @@
 """XenonPy's splitter."""
 
 from collections.abc import Iterable
+from numbers import Integral
 
 import numpy as np
 from sklearn.model_selection import KFold, train_test_split
@@ -29,6 +30,8 @@ class Splitter(_Splitter):
     ------
     RuntimeError
         If neither test rows nor folds are asked for.
+    ValueError
+        If `k_fold` holds groups of another number of rows.
 
     Notes
     -----
@@ -86,11 +89,14 @@ class Splitter(_Splitter):
         elif self._shuffle:
             rows = shuffled(rows, random_state=random_state)
         self._train = rows
-        if isinstance(self._k_fold, int):
+        if isinstance(self._k_fold, Integral):
             seed = random_state if self._shuffle else None
-            folds = KFold(self._k_fold, shuffle=self._shuffle, random_state=seed).split(rows)
+            folds = KFold(int(self._k_fold), shuffle=self._shuffle, random_state=seed).split(rows)
             self._cv_indices = [(rows[train], rows[val]) for train, val in folds]
         elif isinstance(self._k_fold, Iterable):
-            groups = np.asarray(list(self._k_fold))[rows]
+            groups = np.asarray(list(self._k_fold))
+            if len(groups) != self._size:
+                raise ValueError(f"k_fold has the groups of {len(groups)} rows, and there are {self._size}.")
+            groups = groups[rows]
             # a set, for XenonPy's order of the folds
             self._cv_indices = [(rows[groups != group], rows[groups == group]) for group in set(groups.tolist())]

@@ -1,9 +1,12 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import pdist, squareform
-from sklearn.base import clone, is_regressor
+from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.linear_model import Ridge
+from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, scale
 
@@ -68,3 +71,56 @@ def test_random_state(make):
         other = make(3)[name]
         assert_array_equal(one.fit(X, y).predict(X), other.fit(X, y).predict(X))
     assert make()["ridge"] is not make()["ridge"]
+
+
+# ---------------------------------------------------------------- classes
+
+two, three = np.where(y > 105, "high", "low"), np.digitize(y, [90, 110])
+
+
+@pytest.mark.parametrize("name", ["logistic regression", "Gaussian process", "extra trees"])
+@pytest.mark.parametrize("classes", [two, three], ids=["two", "three"])
+def test_classifiers_learn_from_few_rows_of_many_columns(name, classes):
+    head = small_data_heads(random_state=0, task="classification")[name].fit(X[:40], classes[:40])
+    assert is_classifier(head)
+    proba = head.predict_proba(X[40:])
+    assert_allclose(proba.sum(axis=1), 1)
+    scored = proba[:, 1] if len(head.classes_) == 2 else proba
+    assert roc_auc_score(classes[40:], scored, multi_class="ovr", labels=head.classes_) > 0.8
+    # units and zero points of features do not matter
+    again = clone(head).fit(1000 * X[:40] + 5, classes[:40])
+    assert_allclose(again.predict_proba(1000 * X[40:] + 5), proba, atol=1e-3)
+
+
+def test_logistic_regression_has_a_penalty_for_each_number_of_columns():
+    for n_columns in (30, 300):
+        fitted = small_data_heads(task="classification")["logistic regression"].fit(X[:, :n_columns], two)
+        # the sum of log losses and w^2 / (2 C), with C = 5 / n_columns, has no slope
+        standard, sign = scale(X[:, :n_columns]), np.where(two == fitted.classes_[1], 1, -1)
+        weights = fitted[-1].coef_[0] / np.sqrt(n_columns)
+        pull = sign / (1 + np.exp(sign * (standard @ weights + fitted[-1].intercept_)))
+        slope = standard.T @ pull - weights * n_columns / 5
+        assert np.linalg.norm(slope) < 0.05 * np.linalg.norm(standard.T @ pull)
+
+
+def test_direct_classifiers_are_pipelines_of_structures():
+    kinds = ["small"] * 4 + ["large"] * 8
+    models = direct_models(SHARES, random_state=0, task="classification")
+    assert list(models) == ["forest", "logistic regression", "Gaussian process"]
+    for model in models.values():
+        assert model.fit(ALCOHOLS, kinds).score(ALCOHOLS, kinds) > 0.9
+        assert model.predict_proba(["CCCCCCCCO"])[0, 0] > 0.5
+        assert model[0] is not SHARES
+
+
+@pytest.mark.parametrize("make", [small_data_heads, partial(direct_models, Normalizer())])
+def test_random_state_of_classifiers(make):
+    for name, one in make(3, task="classification").items():
+        other = make(3, task="classification")[name]
+        assert_array_equal(one.fit(X, two).predict_proba(X), other.fit(X, two).predict_proba(X))
+
+
+@pytest.mark.parametrize("make", [small_data_heads, partial(direct_models, Normalizer())])
+def test_there_are_two_tasks(make):
+    with pytest.raises(ValueError, match="task must be 'regression' or 'classification', got 'classes'"):
+        make(task="classes")

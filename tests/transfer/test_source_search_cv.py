@@ -434,6 +434,30 @@ def test_mean_of_the_three_best_of_the_usual_heads_and_direct_models(sources, tm
     assert "standard error" in found.summary_
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_usual_heads_and_direct_models_of_classes(sources, tmp_path, n_classes):
+    shares = make_pipeline(Fingerprints(counts=True, size=64), Normalizer("l1"))
+    smiles, numbers = SMILES[::2], y_source[::2]
+    kinds = np.array(["low", "middle", "high"])[np.digitize(numbers, np.quantile(numbers, [0.33, 0.66])) % n_classes]
+    found = search(
+        {"all": sources},
+        head=small_data_heads(random_state=0, task="classification"),
+        layers=[1, "output"],
+        baseline=direct_models(shares, random_state=0, task="classification"),
+        aggregate=["best", "average", "stack"],
+        n_best=3,
+        cv=StratifiedKFold(3, shuffle=True, random_state=0),
+        scoring="neg_log_loss",
+    ).fit(smiles, kinds)
+    assert is_classifier(found)
+    assert found.cv_results_["param_head"].tolist()[:3] == ["forest", "logistic regression", "Gaussian process"]
+    assert np.isfinite(found.cv_results_["mean_test_score"]).all()
+    assert found.score(smiles, kinds) > -0.7  # less than for equal probabilities
+    save_model(found, tmp_path / "classes.model")
+    assert_allclose(load_model(tmp_path / "classes.model").predict_proba(smiles), found.predict_proba(smiles))
+
+
 @pytest.mark.parametrize(
     ("form", "error", "message"),
     [

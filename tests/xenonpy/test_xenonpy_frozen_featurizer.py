@@ -126,6 +126,12 @@ def test_wrong_width(frame):
         FrozenFeaturizer(trained()).transform(frame.iloc[:, 1:])
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_no_cuda(frame):
+    with pytest.raises(ValueError, match="finds 0 CUDA devices here"):
+        FrozenFeaturizer(SequentialLinear(frame.shape[1], 1, h_neurons=(3,)), cuda=True).transform(frame)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda(frame):
     model = trained()

@@ -187,6 +187,16 @@ def test_rolling_replaces_the_folds():
     assert len(list(splitter.cv())) == 2
 
 
+def test_splitter_with_numpys_numbers_and_too_few_groups():
+    folds = Splitter(30, k_fold=np.int64(3), random_state=0).cv()
+    expected = Splitter(30, k_fold=3, random_state=0).cv()
+    for fold, same in zip(folds, expected, strict=True):
+        for rows, others in zip(fold, same, strict=True):
+            assert_array_equal(rows, others)
+    with pytest.raises(ValueError, match="k_fold has the groups of 2 rows, and there are 30"):
+        Splitter(30, k_fold=[0, 1])
+
+
 def test_r9_splitter_is_cloned_and_pickled():
     splitter = Splitter(2000, test_size=0.3, k_fold=[0, 1] * 1000, random_state=4, shuffle=True)
     for copy in (clone(splitter), pickle.loads(pickle.dumps(splitter))):
