@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
@@ -32,6 +33,31 @@ def test_stereo_is_kept():
         mol.AddConformer(conformer)
         Chem.AssignStereochemistryFrom3D(mol)
         assert Chem.MolToSmiles(Chem.RemoveHs(mol)) == Chem.CanonSmiles(smiles)
+
+
+@pytest.mark.parametrize(
+    ("smiles", "shortest", "longest"),
+    [
+        ("[Na+].[Cl-]", 2.0, 3.0),
+        ("CC(=O)[O-].[Na+]", 1.9, 2.6),
+        ("CCO.O", 1.6, 3.0),
+        ("c1ccccc1.c1ccccc1", 2.5, 4.5),
+        ("CCO.CCN.O", 1.6, 3.0),
+    ],
+)
+def test_fragments_stand_beside_each_other(smiles, shortest, longest):
+    """Å between the nearest atoms of different fragments: in contact, and not in each other."""
+    distances = AtomsReader(n_conformers=2).read(smiles).get_all_distances()
+    number = np.empty(len(distances), int)
+    for k, fragment in enumerate(Chem.GetMolFrags(Chem.AddHs(Chem.MolFromSmiles(smiles)))):
+        number[list(fragment)] = k
+    for k in range(number.max() + 1):
+        assert shortest < distances[number == k][:, number != k].min() < longest
+
+
+@pytest.mark.parametrize("smiles", ["[He]", "[Pt]", "[Na+]"])
+def test_an_atom_alone_needs_no_field_of_force(smiles):
+    assert AtomsReader().read(smiles).positions.tolist() == [[0.0, 0.0, 0.0]]
 
 
 def test_oligomer_has_its_units():
