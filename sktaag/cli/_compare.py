@@ -142,9 +142,10 @@ def make_models(args, X, folder, is_class):
         searching["scoring"] = "balanced_accuracy"  # a small class may be missing in an inner fold
     if args.library:
         filters = {"property": args.source} if args.source else {}
-        found = open_library(args.library).search(**filters)
+        found = open_library(args.library).search(hidden="*", **filters)
         if found.empty:
-            raise TableError(f"{args.library} holds no model of {', '.join(args.source)}. Try sktaag library info.")
+            wanted = f" of {', '.join(args.source)}" if args.source else ""
+            raise TableError(f"{args.library} holds no network{wanted}. Try sktaag library info.")
         models["search"] = SourceSearchCV(head, found, layers=[1], **searching)
         return models, None
     sources, seen = offline_sources(args.source, X, folder, args.seed)

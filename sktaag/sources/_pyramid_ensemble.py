@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktaag.heads._known_r2 import known_r2
 from sktaag.sources._pyramid_regressor import PyramidRegressor
-from sktaag.sources._shotgun_ensemble import ShotgunEnsemble
+from sktaag.sources._shotgun_ensemble import ShotgunEnsemble, names_of
 
 
 class PyramidEnsemble(MultiOutputMixin, RegressorMixin, ShotgunEnsemble):
@@ -147,7 +147,7 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, ShotgunEnsemble):
         -------
         self : PyramidEnsemble
         """
-        names = _names_of(y)
+        names = names_of(y)
         X, y = self._check_inputs(X, reset=True), self._template()._check_y(y)
         check_consistent_length(X, y)
         self._y_ndim, y = y.ndim, y.reshape(len(y), -1)
@@ -208,11 +208,3 @@ class PyramidEnsemble(MultiOutputMixin, RegressorMixin, ShotgunEnsemble):
 
     def _dress(self, network, member):
         network.target_scaler_, network._y_ndim = self.target_scalers_[member.target], 1
-
-
-def _names_of(y):
-    """List the names of what a frame or Series holds; None if it has none."""
-    if hasattr(y, "columns"):
-        return list(y.columns)
-    name = getattr(y, "name", None)
-    return [name] if isinstance(name, str) and name else None

@@ -6,7 +6,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_consistent_length, check_is_fitted, column_or_1d
 
 from sktaag.sources._pyramid_classifier import PyramidClassifier
-from sktaag.sources._shotgun_ensemble import ShotgunEnsemble
+from sktaag.sources._shotgun_ensemble import ShotgunEnsemble, names_of
 
 
 class PyramidEnsembleClassifier(ClassifierMixin, ShotgunEnsemble):
@@ -132,6 +132,7 @@ class PyramidEnsembleClassifier(ClassifierMixin, ShotgunEnsemble):
         """
         if y is None:
             raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
+        names = names_of(y) or [0]
         X, y = self._check_inputs(X, reset=True), column_or_1d(y, warn=True)
         check_consistent_length(X, y)
         assert_all_finite(y, input_name="y")
@@ -140,7 +141,7 @@ class PyramidEnsembleClassifier(ClassifierMixin, ShotgunEnsemble):
         if len(self.classes_) < 2:
             raise ValueError(f"{type(self).__name__} needs two classes; y has one class only: {self.classes_[0]}.")
         known = np.ones(len(y), bool)
-        self._fit(X, codes, [(codes.astype(np.int64), known)], [0], n_outputs=len(self.classes_))
+        self._fit(X, codes, [(codes.astype(np.int64), known)], names, n_outputs=len(self.classes_))
         return self
 
     def predict_proba(self, X):

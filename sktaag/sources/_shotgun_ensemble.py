@@ -337,3 +337,11 @@ class ShotgunEnsemble(BaseEstimator):
         for member, result in zip(self.net_.members, self.net_.trained, strict=True):
             if result.best_epoch > 0:
                 yield member.target, self._network(member, result)
+
+
+def names_of(y):
+    """List the names of what a frame or Series holds; None if it has none."""
+    if hasattr(y, "columns"):
+        return list(y.columns)
+    name = getattr(y, "name", None)
+    return [name] if isinstance(name, str) and name else None

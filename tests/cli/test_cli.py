@@ -300,6 +300,8 @@ def test_library(library, capsys):
 
 
 def test_compare_with_a_library(dirty, library, capsys):
+    forest = make_pipeline(Fingerprints(size=64), RandomForestRegressor(2, random_state=0)).fit(SMILES, VALUES)
+    library.add(forest, property="density", metrics={"r2": 0.99})  # no network: left out
     assert compare("--on-invalid", "skip", "--library", "models", "--save", "b.sktaag", "--report", "out.html") == 0
     out, err = capsys.readouterr()
     assert "Training" not in err
@@ -307,7 +309,7 @@ def test_compare_with_a_library(dirty, library, capsys):
     assert "Whether they have seen rows of this file is not known." in out
     assert load_model("b.sktaag").predict(["CCO"]).shape == (1,)
     assert compare("--on-invalid", "skip", "--library", "models", "--source", "Tg") == 1
-    assert "models holds no model of Tg" in capsys.readouterr().err
+    assert "models holds no network of Tg" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not DOCS.exists(), reason="docs/ is not part of this distribution")

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -113,6 +114,14 @@ def test_files_and_library(data, tmp_path):
     assert library.search(task="classification")["id"].isin(ids).sum() == 3
     expected = chain[-1][1].predict_proba(chain[0].transform(X))
     np.testing.assert_array_equal(library.get(ids[1]).predict_proba(X), expected)
+
+
+def test_a_series_names_the_classes(data, tmp_path):
+    X, y = data
+    named = PyramidEnsembleClassifier(2, (4,), max_epochs=1, random_state=0).fit(X, pd.Series(y, name="phase"))
+    assert named.members_["property"].tolist() == ["phase", "phase"]
+    library = ModelLibrary(tmp_path)
+    assert library.card(library.add_ensemble(named)[0])["property"] == "phase"
 
 
 def test_what_goes_wrong(data):
