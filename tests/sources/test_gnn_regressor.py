@@ -337,7 +337,6 @@ def test_invalid_structures():
 )
 def test_elements_without_an_embedding_are_invalid_rows(name, known, unknown, symbol):
     small = {"module__n_layers": 1, "module__n_features": 8, "max_epochs": 1, "device": "cpu"}
-    small |= {"module__n_spherical": 2, "module__n_radial": 2} if name == "dimenet++" else {}  # sympy takes its time
     X = [Atoms([known, 1], positions=np.eye(2, 3)), Atoms([unknown, 1], positions=np.eye(2, 3))]
     model = GNNRegressor(name, **small).fit(X[:1], [0.0])
     with pytest.raises(InvalidRowsError, match=rf"row 1: .* has {symbol}, which the backbone '.*' does not know"):

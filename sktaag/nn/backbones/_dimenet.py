@@ -1,6 +1,5 @@
 """DimeNet++: messages between edges that know the angle."""
 
-from functools import cache
 from typing import Any
 
 import torch
@@ -9,6 +8,7 @@ from torch_geometric.nn.models import dimenet
 
 from sktaag.nn._backbone import Backbone
 from sktaag.nn._triplets import triplets
+from sktaag.nn.backbones._gemnet_basis import SphericalBessel, circular_harmonics
 
 
 class DimeNetPlusPlus(Backbone):
@@ -36,10 +36,6 @@ class DimeNetPlusPlus(Backbone):
         Number of angular and radial basis functions.
     cutoff : float, default=5.0
         Radius in Å at which everything has decayed to zero, with two derivatives.
-
-    Notes
-    -----
-    The first one in a process takes some seconds, in which sympy derives the basis.
 
     References
     ----------
@@ -106,12 +102,11 @@ class DimeNetPlusPlus(Backbone):
         edge_index, vector, length, shift = self.edges(batch)
         neighbour, centre = edge_index
         kj, ji = triplets(edge_index, shift, n_atoms)
-        # atan2(sine, cosine); the bare norm of a cross product has no second derivative where three atoms are in line
-        sine = (torch.linalg.cross(vector[ji], vector[kj]).square().sum(dim=1) + 1e-12).sqrt()
-        angle = torch.atan2(sine, (vector[ji] * vector[kj]).sum(dim=1))
+        direction = vector / length[:, None]
+        cosine = (direction[ji] * direction[kj]).sum(dim=1)
 
         rbf = self.rbf(length)  # (E, n_radial)
-        sbf = self.sbf(length, angle, kj)  # (n_triplets, n_spherical * n_radial)
+        sbf = self.sbf(length, cosine, kj)  # (n_triplets, n_spherical * n_radial)
         edges = self.emb(batch.z, rbf, centre, neighbour)  # (E, n_hidden)
         states = [self.output_blocks[0](edges, rbf, centre, num_nodes=n_atoms)]
         for interaction, output in zip(self.interaction_blocks, self.output_blocks[1:], strict=True):
@@ -129,26 +124,18 @@ class DimeNetPlusPlus(Backbone):
         return nn.Linear(self.n_features, n_targets, bias=False)
 
 
-class _SphericalBasis(dimenet.SphericalBasisLayer):
-    """The basis of torch-geometric, whose functions are compiled by sympy once a process and are not pickled."""
+class _SphericalBasis(nn.Module):
+    """The basis of `torch_geometric.nn.models.dimenet`, without the seconds that sympy takes to derive it."""
 
     def __init__(self, n_spherical: int, n_radial: int, cutoff: float) -> None:
-        nn.Module.__init__(self)
-        self.num_spherical = n_spherical
-        self.num_radial = n_radial
+        super().__init__()
         self.cutoff = cutoff
+        self.n_spherical = n_spherical
         self.envelope = dimenet.Envelope(5)
-        self.sph_funcs, self.bessel_funcs = _basis_functions(n_spherical, n_radial)
+        self.functions = SphericalBessel(n_spherical, n_radial, 1.0)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if not name.endswith("_funcs")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self.sph_funcs, self.bessel_funcs = _basis_functions(self.num_spherical, self.num_radial)
-
-
-@cache
-def _basis_functions(n_spherical: int, n_radial: int) -> tuple[list[Any], list[Any]]:
-    layer = dimenet.SphericalBasisLayer(n_spherical, n_radial)
-    return layer.sph_funcs, layer.bessel_funcs
+    def forward(self, length: Tensor, cosine: Tensor, kj: Tensor) -> Tensor:
+        x = length / self.cutoff
+        radial = self.envelope(x)[:, None] * self.functions(x)  # (n_spherical, E, n_radial)
+        angular = circular_harmonics(cosine, self.n_spherical).T[:, :, None]  # (n_spherical, n_triplets, 1)
+        return (radial[:, kj] * angular).transpose(0, 1).flatten(1)

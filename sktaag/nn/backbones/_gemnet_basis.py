@@ -1,4 +1,4 @@
-"""Basis functions of GemNet: of lengths, and of the angle between two edges."""
+"""Basis functions of GemNet and DimeNet++: of lengths, and of the angle between two edges."""
 
 import math
 from functools import partial
@@ -49,7 +49,7 @@ class RadialBasis(nn.Module):
         if kind == "gaussian":
             self.functions: nn.Module = _Gaussians(n_radial)
         elif kind == "bessel":
-            self.functions = _Bessel(n_spherical, n_radial, cutoff)
+            self.functions = SphericalBessel(n_spherical, n_radial, cutoff)
         else:
             raise ValueError(f'basis must be "bessel" or "gaussian", got {kind!r}.')
 
@@ -71,8 +71,8 @@ class _Gaussians(nn.Module):
         return gaussians(x, self.centers, self.factor)[None]  # (1, E, n_radial)
 
 
-class _Bessel(nn.Module):
-    """Polynomials that equal the Bessel functions to rounding error.
+class SphericalBessel(nn.Module):
+    """The functions e_ln of `RadialBasis` as polynomials that equal them to rounding error, without the envelope.
 
     Closed forms lose all digits at small arguments in single precision; a Legendre series does not, and has
     derivatives of all orders.
