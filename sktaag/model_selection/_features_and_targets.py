@@ -37,5 +37,5 @@ def check_classes(y):
         raise ValueError(f"y holds {type_of_target(y)} values, not classes.")
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
-        raise ValueError(f"y has one class only ({classes[0]!r}); at least two are needed.")
+        raise ValueError(f"y has one class only ({classes.tolist()[0]!r}); at least two are needed.")
     return classes, codes

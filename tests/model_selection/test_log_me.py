@@ -133,7 +133,7 @@ def test_constant_features_are_refused_beside_an_intercept():
 
 
 def test_a_single_class_is_refused():
-    with pytest.raises(ValueError, match=r"y has one class only \('a'\)"):
+    with pytest.raises(ValueError, match=r"only \('a'\); at least two"):
         log_me(np.eye(3), np.array(["a", "a", "a"], dtype=object), classification=True)
     with pytest.raises(ValueError, match="y holds continuous values, not classes"):
         log_me(np.eye(3), [0.5, 1.0, 1.5], classification=True)
