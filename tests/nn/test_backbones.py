@@ -368,6 +368,28 @@ def test_forces_are_finite_differences(name, graph, attention, request):
 
 
 @pytest.mark.parametrize("name", ATOMS)
+def test_gradients_by_positions_and_shifts_make_the_stress(name, rocksalt):
+    network = trained_network(make(name))
+    lengths = [rocksalt.pos.clone().requires_grad_(), rocksalt.edge_shift.clone().requires_grad_()]
+    rocksalt.pos, rocksalt.edge_shift = lengths
+    slopes = torch.autograd.grad(network(rocksalt).sum(), lengths)
+    stress = sum(part.T @ slope for part, slope in zip(lengths, slopes, strict=True))
+    torch.testing.assert_close(stress, stress.T, rtol=0, atol=1e-5 * stress.abs().max().item())
+
+    step = 1e-5
+    for a, b in ((0, 0), (1, 1), (0, 2)):
+        energies = []
+        for sign in (1, -1):
+            deformed = rocksalt.clone()
+            strain = torch.eye(3, dtype=torch.float64)
+            strain[a, b] += sign * step
+            deformed.pos, deformed.edge_shift = (part.detach() @ strain for part in lengths)
+            energies.append(network(deformed).item())
+        expected = (energies[0] - energies[1]) / (2 * step)
+        assert stress[a, b].item() == pytest.approx(expected, rel=1e-4, abs=1e-4 * stress.abs().max().item())
+
+
+@pytest.mark.parametrize("name", ATOMS)
 def test_training_on_forces_has_finite_gradients(name, make_graph):
     """Three atoms in line, an ideal crystal and an atom alone: where derivatives of angles and norms go wrong."""
     batch = Batch.from_data_list(
