@@ -9,7 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.image import imread
 
 from sktaag.inspection._axes import COLOURS, new_axes
-from sktaag.structures import as_column, to_mol
+from sktaag.structures import InvalidStructureError, as_column, to_mol
 
 
 class LayerAttentionDisplay:
@@ -71,12 +71,18 @@ class LayerAttentionDisplay:
         kind, token : object
             As in `plot`.
         row : int, default=0
-            Which structure "atoms" draws; a SMILES, PSMILES or RDKit Mol of a model over bonds.
+            Which structure "atoms" draws: a SMILES, an RDKit Mol, or a PSMILES whose graph is the unit as written.
         ax : matplotlib.axes.Axes or None, default=None
 
         Returns
         -------
         display : LayerAttentionDisplay
+
+        Raises
+        ------
+        ValueError
+            If no structure can be read, or "atoms" is asked to draw a structure that has no bonds to draw, or a polymer
+            whose graph is not the unit.
         """
         column = as_column(X)
         if kind == "atoms":
@@ -88,6 +94,8 @@ class LayerAttentionDisplay:
             raise ValueError("No structure could be read; nothing to draw.")
         symbols = [chemical_symbols[z] for i in there for z in graphs[i].z.tolist()]
         mol = column[0] if kind == "atoms" else None
+        if mol is not None:
+            _check_drawable(mol, graphs[0].z.tolist(), row)
         weights = np.concatenate([weights[i] for i in there])
         return cls(weights, elements=symbols, mol=mol).plot(ax, kind=kind, token=token)
 
@@ -189,3 +197,19 @@ class LayerAttentionDisplay:
         bar = ax.figure.colorbar(colours, ax=ax, shrink=0.7)
         bar.set_label(f"weight of layer {self._names()[token]}")
         return ax
+
+
+def _check_drawable(structure, numbers, row):
+    """Check that a structure can be drawn and that its atoms are the first ones of its graph."""
+    try:
+        mol = to_mol(structure)
+    except InvalidStructureError as error:
+        raise ValueError(
+            f'kind="atoms" draws a SMILES, PSMILES or RDKit molecule, but row {row} {error}. Take kind="elements".'
+        ) from None
+    drawn = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
+    if drawn != numbers[: len(drawn)]:
+        raise ValueError(
+            f"row {row} has atoms {drawn}, its graph {numbers[: len(drawn)]}: what the polymer became there is not "
+            'its unit, and cannot be drawn on it. Take kind="elements".'
+        )

@@ -4,7 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from ase.build import molecule
 from scipy.stats import spearmanr
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LinearRegression, Ridge
@@ -13,6 +15,7 @@ from sklearn.model_selection import GroupKFold, RepeatedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 
 from sktaag.descriptors import Fingerprints
+from sktaag.graphs import MoleculeGraphs
 from sktaag.inspection import (
     EmbeddingDisplay,
     LayerAttentionDisplay,
@@ -288,6 +291,21 @@ def test_attention_of_a_model(attention):
     display = LayerAttentionDisplay.from_estimator(attention, ALCOHOLS, kind="atoms", row=2)
     assert display.mol == "CCCO"
     np.testing.assert_allclose(display.weights, attention.attended_states(["CCCO"])[1][0], atol=1e-6)
+
+
+def test_attention_is_drawn_on_its_own_atoms(attention):
+    display = LayerAttentionDisplay.from_estimator(attention, ["*CCO*"], kind="atoms")
+    assert display.weights.shape == (5, 3)
+    ring = clone(attention).set_params(graphs=MoleculeGraphs(polymer="cyclic")).fit(ALCOHOLS, POINTS)
+    with pytest.raises(ValueError, match=r"row 1 has atoms \[0, 6, 6, 8, 0\], its graph \[.*not its unit"):
+        LayerAttentionDisplay.from_estimator(ring, ["CCO", "*CCO*"], kind="atoms", row=1)
+    source = GNNRegressor("schnet", module__n_layers=1, module__n_features=8, max_epochs=1)
+    in_space = TAAGRegressor(source.fit(["CO", "CC"], [0.0, 1.0]), max_epochs=1).fit(["CO", "CC"], [0.0, 1.0])
+    assert LayerAttentionDisplay.from_estimator(in_space, ["CCO"], kind="atoms").weights.shape == (9, 2)
+    with pytest.raises(ValueError, match="its graph"):  # an oligomer
+        LayerAttentionDisplay.from_estimator(in_space, ["*CCO*"], kind="atoms")
+    with pytest.raises(ValueError, match="row 0 is of type Atoms"):
+        LayerAttentionDisplay.from_estimator(in_space, [molecule("H2O")], kind="atoms")
 
 
 def test_attention_errors():
