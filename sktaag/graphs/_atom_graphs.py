@@ -85,8 +85,8 @@ class AtomGraphs(GraphTransformer):
     -----
     ase.Atoms, pymatgen Structure and Molecule, and RDKit molecules with a conformer are taken as they are. SMILES,
     PSMILES and RDKit molecules without a conformer are embedded by ETKDG [1]_ and relaxed by MMFF94 [2]_ (UFF where
-    that has no parameters); the ions of a salt are relaxed side by side. Energy and forces are those of the calculator that ase.Atoms carry, if it holds results
-    for these very positions; nothing is computed.
+    that has no parameters); the ions of a salt are relaxed side by side. Energy and forces are those of the calculator
+    that ase.Atoms carry, if it holds results for these very positions; nothing is computed.
 
     References
     ----------
