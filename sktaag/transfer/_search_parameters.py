@@ -70,7 +70,7 @@ class ParametersMixin:
                 rows = ", ".join(map(str, np.flatnonzero(unknown)[:5]))
                 raise ValueError(f"y is NaN, None or infinite in {unknown.sum()} rows (first: {rows}). Leave them out.")
             if all(map(is_regressor, heads)) and y.dtype.kind in "OUS":
-                y = _numbers(y, heads)
+                y = _numbers(y)
         if all(map(is_classifier, heads)):
             check_classification_targets(y)
             if y.ndim == 1 and len(y) and len(np.unique(y)) == 1:
@@ -143,13 +143,12 @@ def _is_estimator(model):
     return hasattr(model, "fit") and not isinstance(model, type)
 
 
-def _numbers(y, heads):
+def _numbers(y):
     """Turn objects into floats, but no text."""
-    texts = [i for i, value in enumerate(y) if isinstance(value, (str, bytes))]
-    if texts:
-        kinds = ", ".join(type(head).__name__ for head in heads)
-        raise ValueError(
-            f"y is {y[texts[0]]!r} in row {texts[0]}, and the heads take numbers ({kinds}). Take classifiers for "
-            "classes, or turn texts into numbers."
-        )
+    for row, value in enumerate(y.tolist()):
+        if isinstance(value, (str, bytes)):
+            raise ValueError(
+                f"y is {value!r} in row {row}, and the heads are regressors. Take classifiers for classes, such as "
+                'small_data_heads(task="classification"), or turn texts into numbers.'
+            )
     return y.astype(float)
