@@ -6,6 +6,7 @@ import time
 
 import joblib
 import numpy as np
+import pandas as pd
 from _transfer_tasks import SOURCES, descriptor, draw_rows, fingerprints, names, training_rows
 from sklearn.metrics import mean_absolute_error, r2_score
 from sklearn.model_selection import train_test_split
@@ -83,6 +84,57 @@ def source_library(cache, tasks, *, tables=None, n_seeds=1, max_rows=2000, n_job
             sources[property] = [f"{library.path}#{model_id}" for model_id in ids]
             cards[property] = [library.card(model_id) for model_id in ids]
     return sources, cards
+
+
+def shared_source(cache, tasks, *, tables, seed=0, max_rows=2000):
+    """Train one network on the union of all tables, a column for each property, and return its name in the library.
+
+    Rows, descriptors and what is left out are those of `source_library`. The card has the median of the R2 of the
+    properties on a tenth of the structures.
+    """
+    targets = np.concatenate([task.X for task in tasks])
+    key = "\n".join([*sorted(set(names(targets, cache))), str(max_rows), *sorted(tables)])
+    name = f"shared-{hashlib.sha256(key.encode()).hexdigest()[:12]}-{seed}"
+    library = ModelLibrary(cache / "library")
+    known = library.search(name=name)
+    if len(known):
+        return f"{library.path}#{known['id'].iloc[0]}"
+    columns = {}
+    for property in tables:
+        X, y, *_ = training_rows(SOURCES[property], targets, cache, max_rows=max_rows)
+        if len(X) >= MIN_ROWS:
+            columns[property] = pd.Series(y, index=X.astype(str)).groupby(level=0).mean()
+    frame = pd.DataFrame(columns)
+    X, Y = frame.index.to_numpy(dtype=object), frame.to_numpy()
+    train, test = train_test_split(range(len(X)), test_size=0.1, random_state=seed)
+    network = PyramidRegressor(
+        (512, 128),
+        dropout=0.1,
+        criterion="huber",
+        lr=0.003,
+        batch_size=256,
+        max_epochs=30,
+        patience=6,
+        random_state=seed,
+    )
+    source = make_pipeline(*(step for _, step in descriptor(cache / "descriptors").steps), network)
+    start = time.perf_counter()
+    source.fit(X[train], Y[train])
+    seconds = time.perf_counter() - start
+    errors, spread = Y[test] - source.predict(X[test]), Y[test] - np.nanmean(Y[test], axis=0)
+    r2 = float(np.median(1 - np.nanmean(errors**2, axis=0) / np.nanmean(spread**2, axis=0)))
+    print(f"shared: {len(train)} rows, {Y.shape[1]} properties, R2 {r2:.2f}, {seconds:.1f} s", file=sys.stderr)
+    model_id = library.add(
+        source,
+        property="all properties",
+        material="polymers and molecules",
+        descriptor="morgan, shares",
+        name=name,
+        metrics={"r2": r2},
+        split=f"a tenth at random, seed {seed}",
+        wall_time=seconds,
+    )
+    return f"{library.path}#{model_id}"
 
 
 def _train_property(cache, property, group, seeds, targets, max_rows):

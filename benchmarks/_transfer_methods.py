@@ -109,6 +109,23 @@ def recipe(columns, seed):
     )
 
 
+def shared_recipe(shared, same, cache, seed):
+    """Return the recipe on one network of all properties, and the heads on what sources of the same quantity say."""
+    head = small_data_heads(seed)
+
+    def on(source, layers, name):
+        return make_pipeline(FrozenFeaturizer(source, layers, cache=cache / "layers"), head[name])
+
+    return VotingRegressor(
+        [
+            ("process", on(shared, 1, "Gaussian process")),
+            ("ridge", on(shared, "output", "ridge")),
+            ("trees", on(shared, "output", "extra trees")),
+            *((f"same quantity, {name}", on(same, "output", name)) for name in head),
+        ]
+    )
+
+
 def bundles(columns, seed):
     """Return each head on the predicted properties and on the last layers of all sources."""
     return {
@@ -119,10 +136,10 @@ def bundles(columns, seed):
 
 
 def guarded_search(sources, cache, seed):
-    """Return the search over heads and layers of all sources at once, with the direct models among the competitors."""
+    """Return the search over heads and layers of sources or bundles, with the direct models among the competitors."""
     return SourceSearchCV(
         small_data_heads(seed),
-        {"all sources": bundle_of(sources)},
+        sources,
         layers=[1, "output"],
         cv=inner_folds(seed),
         scoring=SCORING,

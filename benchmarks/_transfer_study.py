@@ -9,12 +9,14 @@ import pandas as pd
 from _timing import machine
 from _transfer_library import source_library
 from _transfer_methods import (
+    bundle_of,
     bundles,
     features,
     guarded_search,
     nested_source,
     of_descriptors,
     recipe,
+    shared_recipe,
     single_sources,
 )
 from _transfer_protocol import evaluate, ratio, table, verdict_of
@@ -49,6 +51,8 @@ METHODS = {
     "nested": "best single source, chosen on inner folds (nested)",
     "recipe": "three heads on all sources, their mean",
     "search": "the search: SourceSearchCV over heads, layers and direct models",
+    "shared recipe": "three heads on one network of all properties, and on the same quantity, their mean",
+    "shared search": "the search over these two",
 }
 SIDE = {
     f"{columns}, {head}": f"all sources, {columns}, {head}"
@@ -82,7 +86,7 @@ def usable(sources, task):
     return {name: networks for name, networks in sources.items() if name not in task.without}
 
 
-def study(label, task, sources, splits, args, *, computed=None, singles=True, nested=True, parts=False):
+def study(label, task, sources, splits, args, *, computed=None, singles=True, nested=True, parts=False, shared=None):
     """Run every method on the same splits.
 
     Parameters
@@ -103,6 +107,9 @@ def study(label, task, sources, splits, args, *, computed=None, singles=True, ne
         Whether to search for the best single source.
     parts : bool
         Whether to run each head on each kind of features of all sources.
+    shared : str or None
+        What `shared_source` returned: whether to run the recipe and the search on it and on the sources of the
+        target's own quantity.
 
     Returns
     -------
@@ -116,7 +123,12 @@ def study(label, task, sources, splits, args, *, computed=None, singles=True, ne
     models = of_descriptors(columns, args.seed) | (bundles(columns, args.seed) if parts else {})
     models |= {"recipe": recipe(columns, args.seed)}
     models = {name: (matrix, model) for name, model in models.items()}
-    models["search"] = (task.X, guarded_search(sources, args.cache, args.seed))
+    models["search"] = (task.X, guarded_search({"all sources": bundle_of(sources)}, args.cache, args.seed))
+    if shared:
+        same = bundle_of({name: sources[name] for name in sources if name.startswith(task.quantity)})
+        models["shared recipe"] = (task.X, shared_recipe(shared, same, args.cache, args.seed))
+        two = {"all properties": shared, "same quantity": same}
+        models["shared search"] = (task.X, guarded_search(two, args.cache, args.seed))
     if nested:
         models["nested"] = (task.X, nested_source(sources, args.cache, args.seed))
     results = [evaluate(label, models, task.y, splits, store, n_jobs=args.n_jobs)]

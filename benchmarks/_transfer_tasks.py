@@ -44,6 +44,8 @@ class Task:
     unit : str
     without : tuple of str
         Names of source tables that hold the same quantity at the same fidelity; they are no sources for this target.
+    quantity : str or None
+        How the names of source tables begin that hold the same quantity, or the nearest one, at another fidelity.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Task:
     y: np.ndarray = field(repr=False)
     unit: str
     without: tuple[str, ...] = ()
+    quantity: str | None = None
 
 
 @memoize
@@ -299,6 +302,8 @@ class TargetTable:
         Rows drawn at random; None is all.
     without : tuple of str
         As that of `Task`.
+    quantity : str or None
+        As that of `Task`.
     """
 
     fetch: Callable
@@ -307,6 +312,7 @@ class TargetTable:
     limits: tuple[float, float] = (-np.inf, np.inf)
     pool: int | None = None
     without: tuple[str, ...] = ()
+    quantity: str | None = None
 
 
 def load_task(name, cache, seed=0):
@@ -322,53 +328,80 @@ def load_task(name, cache, seed=0):
     drawn = drawn[np.isfinite(fingerprints(X[drawn], cache)[:, 0])]
     drawn = drawn[np.sort(np.unique(names(X[drawn], cache).astype(str), return_index=True)[1])]
     X, y, unit = X[drawn], y[drawn], bunch.target_units[i]
-    return (
-        Task(name, X, np.log(y), f"ln({unit})", table.without) if table.log else Task(name, X, y, unit, table.without)
-    )
+    if table.log:
+        y, unit = np.log(y), f"ln({unit})"
+    return Task(name, X, y, unit, table.without, table.quantity)
 
 
 RADONPY = tuple(name for name, table in SOURCES.items() if table.fetch is datasets.fetch_radonpy)
 TARGETS = {
-    "heat capacity": TargetTable(partial(datasets.fetch_polymer_heat_capacity, "exp")),
-    "refractive index": TargetTable(partial(datasets.fetch_polymer_refractive_index, "exp")),
+    "heat capacity": TargetTable(partial(datasets.fetch_polymer_heat_capacity, "exp"), quantity="heat capacity"),
+    "refractive index": TargetTable(
+        partial(datasets.fetch_polymer_refractive_index, "exp"), quantity="refractive index"
+    ),
     "thermal conductivity": TargetTable(
         partial(datasets.fetch_polymer_thermal_conductivity, "exp"),
         log=True,
         limits=(0.08, 0.36),  # conducting polymers and single crystals are something else
+        quantity="thermal conductivity",
     ),
     "thermal conductivity, all entries": TargetTable(
-        partial(datasets.fetch_polymer_thermal_conductivity, "exp"), log=True
+        partial(datasets.fetch_polymer_thermal_conductivity, "exp"), log=True, quantity="thermal conductivity"
     ),
     "thermal conductivity, RadonPy": TargetTable(
-        datasets.fetch_radonpy, column="thermal_conductivity", without=RADONPY
+        datasets.fetch_radonpy, column="thermal_conductivity", without=RADONPY, quantity="thermal conductivity"
     ),
-    "density": TargetTable(partial(datasets.fetch_polymer_density, "exp"), pool=120, without=("density, measured",)),
+    "density": TargetTable(
+        partial(datasets.fetch_polymer_density, "exp"), pool=120, without=("density, measured",), quantity="density"
+    ),
     "glass transition": TargetTable(
-        partial(datasets.fetch_polymer_tg, "bicerano"), pool=120, without=("glass transition, measured",)
+        partial(datasets.fetch_polymer_tg, "bicerano"),
+        pool=120,
+        without=("glass transition, measured",),
+        quantity="glass transition",
     ),
     "oxygen permeability": TargetTable(
         partial(datasets.fetch_polyverse, "gas_transport"),
         column="p_exp_O2",
         pool=120,
         without=("oxygen permeability, measured",),
+        quantity="oxygen permeability",
     ),
-    "hydration energy": TargetTable(partial(datasets.fetch_freesolv, "database"), column="hydration_exp", pool=120),
+    "hydration energy": TargetTable(
+        partial(datasets.fetch_freesolv, "database"), column="hydration_exp", pool=120, quantity="hydration energy"
+    ),
     "permittivity of liquids": TargetTable(
-        datasets.load_permittivities, log=True, pool=120, without=("permittivity, liquids",)
+        datasets.load_permittivities,
+        log=True,
+        pool=120,
+        without=("permittivity, liquids",),
+        quantity="dielectric constant",
     ),
     "surface tension of liquids": TargetTable(
         datasets.load_surface_tensions, pool=120, without=("surface tension, molecules",)
     ),
-    "viscosity of liquids": TargetTable(datasets.load_liquid_viscosities, pool=120, without=("viscosity, liquids",)),
+    "viscosity of liquids": TargetTable(
+        datasets.load_liquid_viscosities, pool=120, without=("viscosity, liquids",), quantity="viscosity"
+    ),
     "critical temperature": TargetTable(
-        datasets.load_critical_temperatures, pool=120, without=("critical temperature, molecules",)
+        datasets.load_critical_temperatures,
+        pool=120,
+        without=("critical temperature, molecules",),
+        quantity="boiling point",
     ),
-    "solubility in water": TargetTable(datasets.fetch_esol, pool=120, without=("solubility in water",)),
+    "solubility in water": TargetTable(
+        datasets.fetch_esol, pool=120, without=("solubility in water",), quantity="hydration energy"
+    ),
     "heat capacity of liquids": TargetTable(
-        partial(datasets.load_liquid_heat_capacities, basis="mass"), pool=120, without=("heat capacity, liquids",)
+        partial(datasets.load_liquid_heat_capacities, basis="mass"),
+        pool=120,
+        without=("heat capacity, liquids",),
+        quantity="heat capacity",
     ),
-    "band gap of crystals": TargetTable(partial(datasets.fetch_polyverse, "band_gap_crystal"), pool=120),
+    "band gap of crystals": TargetTable(
+        partial(datasets.fetch_polyverse, "band_gap_crystal"), pool=120, quantity="band gap"
+    ),
     "electron affinity": TargetTable(
-        partial(datasets.fetch_khazana, "Eea"), pool=120, without=("electron affinity, DFT",)
+        partial(datasets.fetch_khazana, "Eea"), pool=120, without=("electron affinity, DFT",), quantity="LUMO"
     ),
 }

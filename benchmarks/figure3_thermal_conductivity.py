@@ -12,6 +12,7 @@ import time
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from _transfer_library import shared_source
 from _transfer_protocol import draws, repeated_folds, write
 from _transfer_study import TARGETS, mean_of, parser, report, settings, single_table, study, train
 from _transfer_tasks import RADONPY, SOURCES, load_task
@@ -51,10 +52,11 @@ def main():
     args, start = options.parse_args(), time.perf_counter()
     simulated = load_task("thermal conductivity, RadonPy", args.cache)
     sources, cards = train([simulated], args, [name for name in SOURCES if name not in RADONPY])
+    shared = shared_source(args.cache, [simulated], tables=list(sources), seed=args.seed)
     n_draws, parts = args.draws, []
     for n_train in (19, 58):
         splits = draws(len(simulated.X), n_train, n_draws, args.seed)
-        results = study(f"conductivity, RadonPy, {n_train}", simulated, sources, splits, args)
+        results = study(f"conductivity, RadonPy, {n_train}", simulated, sources, splits, args, shared=shared)
         parts.append(
             f"""**{n_train} training polymers, {n_draws} draws, {len(simulated.X) - n_train} polymers for the test.**
 

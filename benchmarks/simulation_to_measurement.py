@@ -15,29 +15,28 @@ import time
 import numpy as np
 import pandas as pd
 from _transfer_protocol import draws, ratio, verdict_of, write
-from _transfer_study import TARGETS, mean_of, parser, settings, study, train
+from _transfer_study import TARGETS, mean_of, parser, settings, study, train, usable
 from _transfer_tasks import load_task
 
-# for each target the same quantity, or the nearest one, at another fidelity
-TARGETS_FIRST = {
-    "heat capacity": "heat capacity",
-    "refractive index": "refractive index",
-    "thermal conductivity": "thermal conductivity",
-    "density": "density",
-    "glass transition": "glass transition",
-    "oxygen permeability": "oxygen permeability",
-    "hydration energy": "hydration energy",
-    "permittivity of liquids": "dielectric constant",
-    "surface tension of liquids": None,
-}
-TARGETS_LATER = {
-    "viscosity of liquids": "viscosity",
-    "critical temperature": "boiling point",
-    "solubility in water": "hydration energy",
-    "heat capacity of liquids": "heat capacity",
-    "band gap of crystals": "band gap",
-    "electron affinity": "LUMO",
-}
+TARGETS_FIRST = (
+    "heat capacity",
+    "refractive index",
+    "thermal conductivity",
+    "density",
+    "glass transition",
+    "oxygen permeability",
+    "hydration energy",
+    "permittivity of liquids",
+    "surface tension of liquids",
+)
+TARGETS_LATER = (
+    "viscosity of liquids",
+    "critical temperature",
+    "solubility in water",
+    "heat capacity of liquids",
+    "band gap of crystals",
+    "electron affinity",
+)
 SHOWN = {
     "direct ridge": "direct ridge",
     "direct Gaussian process": "direct Gaussian process",
@@ -48,9 +47,9 @@ SHOWN = {
 }
 
 
-def same_quantity(quantity, sources, task):
-    """Return the sources of the same quantity from simulation or calculation."""
-    return [name for name in sources if quantity and name.startswith(quantity) and name not in task.without]
+def same_quantity(sources, task):
+    """Return the sources of the same quantity, or the nearest one, from simulation or calculation."""
+    return [name for name in usable(sources, task) if task.quantity and name.startswith(task.quantity)]
 
 
 def main():
@@ -61,10 +60,10 @@ def main():
     args.alone = None  # the sources of the same quantity run on all draws
     tasks = {name: load_task(name, args.cache) for name in TARGETS}
     sources, _ = train(list(tasks.values()), args)
-    for name, quantity in (TARGETS_FIRST | TARGETS_LATER).items():
+    for name in TARGETS_FIRST + TARGETS_LATER:
         task, n_samples = tasks[name], len(tasks[name].X)
         splits = draws(n_samples, min(args.train, n_samples // 2), args.draws, args.seed)
-        alone = same_quantity(quantity, sources, task)
+        alone = same_quantity(sources, task)
         results = study(f"fidelity, {name}", task, sources, splits, args, singles=alone, nested=False)
         best = min(alone, key=lambda source, found=results: mean_of(found, source), default="")
         if best:
