@@ -206,11 +206,24 @@ def report(results):
                 shown = "1" if method == "scratch" else shown
                 seconds = f"{rows['seconds'].median():.0f}"
                 lines.append(f"| {method} | {' | '.join(cells)} | {shown} | {len(known)} | {seconds} |")
+            lines += against_fine_tuning(ratios)
         weights = weights_of(table)
         if weights:
             lines += ["", f"Layer weights, {title}: embedding, each block; mean of runs", ""]
         lines += [f"- {method}: {np.round(values, 2).tolist()}" for method, values in weights.items()]
     return "\n".join(lines)
+
+
+def against_fine_tuning(ratios):
+    """Make a line that compares attention with the same training without it."""
+    taag, plain = "TAAG, embeddings frozen (release)", "fine-tuned, all"
+    if not {taag, plain} <= set(ratios):
+        return []
+    known = (ratios[taag] - ratios[plain]).dropna()
+    mean, half = interval(known)
+    low, high = np.exp([mean - half, mean + half])
+    shown = f"{np.exp(mean):.3f}" + ("" if np.isnan(half) else f" ({low:.3f} to {high:.3f})")
+    return ["", f"{taag} / {plain}: {shown}, {len(known)} pairs"]
 
 
 def weights_of(table):
