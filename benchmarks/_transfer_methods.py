@@ -121,7 +121,7 @@ def shared_recipe(shared, same, cache, seed):
             ("process", on(shared, 1, "Gaussian process")),
             ("ridge", on(shared, "output", "ridge")),
             ("trees", on(shared, "output", "extra trees")),
-            *((f"same quantity, {name}", on(same, "output", name)) for name in head),
+            *((f"same quantity, {name}", on(same, "output", name)) for name in head if same),
         ]
     )
 

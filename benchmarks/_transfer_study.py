@@ -86,6 +86,11 @@ def usable(sources, task):
     return {name: networks for name, networks in sources.items() if name not in task.without}
 
 
+def same_quantity(sources, task):
+    """Return the sources of the same quantity, or the nearest one, from simulation or calculation."""
+    return [name for name in usable(sources, task) if task.quantity and name.startswith(task.quantity)]
+
+
 def study(label, task, sources, splits, args, *, computed=None, singles=True, nested=True, parts=False, shared=None):
     """Run every method on the same splits.
 
@@ -125,9 +130,9 @@ def study(label, task, sources, splits, args, *, computed=None, singles=True, ne
     models = {name: (matrix, model) for name, model in models.items()}
     models["search"] = (task.X, guarded_search({"all sources": bundle_of(sources)}, args.cache, args.seed))
     if shared:
-        same = bundle_of({name: sources[name] for name in sources if name.startswith(task.quantity)})
+        same = bundle_of({name: sources[name] for name in same_quantity(sources, task)})
+        two = {"all properties": shared} | ({"same quantity": same} if same else {})
         models["shared recipe"] = (task.X, shared_recipe(shared, same, args.cache, args.seed))
-        two = {"all properties": shared, "same quantity": same}
         models["shared search"] = (task.X, guarded_search(two, args.cache, args.seed))
     if nested:
         models["nested"] = (task.X, nested_source(sources, args.cache, args.seed))

@@ -11,6 +11,7 @@ import time
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from _transfer_library import shared_source
 from _transfer_protocol import draws, evaluate, ratio, repeated_folds, write
 from _transfer_study import TARGETS, mean_of, parser, report, settings, single_table, study, train
 from _transfer_tasks import SOURCES, descriptor, load_task, training_rows
@@ -113,9 +114,12 @@ def main():
     by_family = list(GroupKFold(5).split(task.X, groups=families))
     small = draws(n_samples, 58, args.draws, args.seed)
 
-    everything = study("heat capacity, five folds", task, sources, splits, args, parts=True)
-    few = study("heat capacity, 58", task, sources, small, args, singles=False, nested=False)
-    grouped = study("heat capacity, families", task, sources, by_family, args, singles=False, nested=False)
+    shared = shared_source(args.cache, tasks, tables=list(sources), seed=args.seed)
+    everything = study("heat capacity, five folds", task, sources, splits, args, parts=True, shared=shared)
+    few = study("heat capacity, 58", task, sources, small, args, singles=False, shared=shared)
+    grouped = study(
+        "heat capacity, families", task, sources, by_family, args, singles=False, nested=False, shared=shared
+    )
     frame = shotgun(task, args, splits[:5])
     direct = mean_of(everything[everything["fold"] < 5], "direct forest")  # the folds of the shotgun
     plots(task, frame, direct, sources, args)
