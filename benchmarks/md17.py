@@ -233,13 +233,19 @@ def weights_of(table):
 
 
 def plot(results, path):
-    """Draw the layer weights, one panel for each source and size."""
+    """Draw the layer weights, one panel for each source and size, three in a row."""
     found = {group: weights_of(with_scratch(results, *group)) for group in groups_of(results)}
     found = {group: weights for group, weights in found.items() if weights}
     if not found:
         return
-    figure, panels = plt.subplots(1, len(found), figsize=(5.2 * len(found), 3), squeeze=False, layout="constrained")
-    for ax, ((source, size, epochs), weights) in zip(panels[0], found.items(), strict=True):
+    n_rows = -(-len(found) // 3)
+    n_columns = -(-len(found) // n_rows)
+    figure, panels = plt.subplots(
+        n_rows, n_columns, figsize=(4.2 * n_columns, 3 * n_rows), squeeze=False, layout="constrained"
+    )
+    for ax in panels.flat[len(found) :]:
+        ax.axis("off")
+    for ax, ((source, size, epochs), weights) in zip(panels.flat, found.items(), strict=False):
         for method, values in weights.items():
             ax.plot(range(len(values)), values, "o-", label=method)
         depths = range(max(len(values) for values in weights.values()))
