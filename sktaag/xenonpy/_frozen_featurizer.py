@@ -227,7 +227,7 @@ def _device(cuda):
     if isinstance(cuda, bool):
         cuda = "cuda" if cuda else "cpu"
     device = resolve_device(cuda)
-    if device.type == "cuda" and device.index is None and torch.cuda.is_available():
+    if device.type == "cuda" and device.index is None:
         device = torch.device("cuda", torch.cuda.current_device())
     return device
 
