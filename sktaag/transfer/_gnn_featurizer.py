@@ -1,7 +1,6 @@
 """The states of a trained graph network, at every depth, as features."""
 
 import warnings
-from numbers import Integral
 
 import numpy as np
 from ase.data import chemical_symbols
@@ -12,6 +11,7 @@ from sktaag.cache import cache_folder
 from sktaag.heads._torch_state import resolve_device
 from sktaag.sources._graph_input import GraphInputMixin
 from sktaag.sources._tokens import graph_tokens
+from sktaag.transfer._depths import pick_depths
 from sktaag.transfer._frozen_backbone import FrozenBackboneMixin
 from sktaag.transfer._frozen_source import FrozenSourceMixin
 from sktaag.transfer._graph_source import open_graph_source
@@ -187,29 +187,12 @@ class GNNFeaturizer(FrozenSourceMixin, FrozenBackboneMixin, GraphInputMixin, Tra
         cache_folder(self.cache)
         start = open_graph_source(self.source)
         self.backbone_ = start.backbone.eval().requires_grad_(False)
-        self._picked = self._pick(self.backbone_.n_layers + 1)
+        self._picked = pick_depths(self.layers, self.backbone_.n_layers + 1)
         graphs = self._fit_graphs(X, start)
         if self.by_element:
             numbers = [graph.z.numpy() for graph in graphs if graph is not None]
             self.elements_ = np.unique(np.concatenate(numbers or [[]])).astype(int)
         return graphs
-
-    def _pick(self, n_tokens):
-        """Depths asked for, 0 for the embedding, in the order of the network."""
-        if self.layers == "all":
-            return list(range(n_tokens))
-        asked = range(1, self.layers + 1) if isinstance(self.layers, Integral) else self.layers
-        if not isinstance(asked, (list, tuple, range)):
-            raise ValueError(f'layers must be an integer, a list of integers or "all", got {self.layers!r}.')
-        for depth in asked:
-            if not isinstance(depth, Integral) or not 1 <= depth <= n_tokens:
-                raise ValueError(
-                    f"layers={self.layers!r} asks for depth {depth!r}, counted from the last block; the source has "
-                    f"{n_tokens}, the embedding among them."
-                )
-        if not len(asked):
-            raise ValueError(f"layers={self.layers!r} picks no depth.")
-        return sorted({n_tokens - depth for depth in asked})
 
     def _features(self, graphs):
         there = [i for i, graph in enumerate(graphs) if graph is not None]

@@ -15,6 +15,7 @@ from sktaag.sources._graph_net import strain_gradient
 from sktaag.sources._graph_networks import evaluation_copy
 from sktaag.sources._target_scaler import TargetScaler
 from sktaag.sources._tokens import graph_tokens, run_batches
+from sktaag.transfer._depths import pick_depths
 from sktaag.transfer._frozen_backbone import FrozenBackboneMixin
 from sktaag.transfer._frozen_source import FrozenSourceMixin
 from sktaag.transfer._graph_source import open_graph_source
@@ -43,6 +44,9 @@ class LinearPotential(
         A fitted `sktaag.sources.GNNRegressor` (or any other estimator over graphs), a Pipeline that ends in one, its
         file, ``"folder#id"`` for a model in a library, the name of a backbone with pretrained weights, such as
         ``"chgnet"``, or a `sktaag.nn.Backbone` with weights. It is not changed, and clones share it.
+    layers : int, list of int or "all", default="all"
+        Which depths: k takes the last k, from L(-k) to L(-1); a list picks some of them by that number; "all" takes
+        every one, from the embedding to the last block.
     use_forces : bool, default=True
         False fits to energies alone, even if structures carry forces.
     graphs : AtomGraphs, MoleculeGraphs or None, default=None
@@ -56,7 +60,8 @@ class LinearPotential(
     Attributes
     ----------
     coef_ : ndarray of shape (n_elements, T, d)
-        w, in the unit of y; T depths, from the embedding to the last block, d channels.
+        w, in the unit of y; T depths, from the embedding to the last block, d channels. Zero where `layers` leaves a
+        depth out.
     reference_energies_ : ndarray of shape (119,)
         e by atomic number; elements that no structure had have the mean energy of an atom.
     elements_ : ndarray of int of shape (n_elements,)
@@ -86,7 +91,8 @@ class LinearPotential(
     NotFittedError
         In `fit`, if the source is not fitted.
     ValueError
-        In `fit`, if forces do not fit the structures or have no meaning for the source, which reads no positions.
+        In `fit`, if the source has fewer depths than asked for, or forces do not fit the structures or have no meaning
+        for the source, which reads no positions.
 
     See Also
     --------
@@ -124,8 +130,9 @@ class LinearPotential(
 
     target = "extensive"
 
-    def __init__(self, source, *, use_forces=True, graphs=None, cache=None, device="auto"):
+    def __init__(self, source, *, layers="all", use_forces=True, graphs=None, cache=None, device="auto"):
         self.source = source
+        self.layers = layers
         self.use_forces = use_forces
         self.graphs = graphs
         self.cache = cache
@@ -154,6 +161,7 @@ class LinearPotential(
         check_consistent_length(X, y)
         start = open_graph_source(self.source)
         self.backbone_ = start.backbone.eval().requires_grad_(False)
+        depths = pick_depths(self.layers, self.backbone_.n_layers + 1)
         graphs = self._fit_graphs(X, start)
         forces = self._check_forces(forces, graphs, y[:, None], self.backbone_) if self.use_forces else None
         there = [row for row, graph in enumerate(graphs) if graph is not None and not np.isnan(y[row])]
@@ -170,7 +178,8 @@ class LinearPotential(
         device = resolve_device(self.device)
         backbone = self.backbone_.to(device)
         try:
-            energy_rows = self._energy_rows(backbone, graphs, numbers, y - scaler.baseline(numbers)[:, 0], device)
+            rest = y - scaler.baseline(numbers)[:, 0]
+            energy_rows = self._energy_rows(backbone, graphs, numbers, rest, depths, device)
             kinds = [energy_rows]
             if self.uses_forces_:
                 kinds.append(self._force_rows(backbone, graphs, forces, device))
@@ -251,8 +260,8 @@ class LinearPotential(
 
     # ---------------------------------------------------------------- rows of the least squares
 
-    def _energy_rows(self, backbone, graphs, numbers, rest, device):
-        """Rows of the energies; finds the means of the states on the way, and which of them vary."""
+    def _energy_rows(self, backbone, graphs, numbers, rest, depths, device):
+        """Rows of the energies; finds the means of the states on the way, and which of the picked ones vary."""
         tokens = graph_tokens(backbone, graphs, device, self.cache)
         whole, of_element = (
             np.concatenate(tokens).astype(float),
@@ -261,11 +270,12 @@ class LinearPotential(
         parts = [whole[of_element == e] for e in range(len(self.elements_))]
         self._means = np.array([part.mean(axis=0) for part in parts])  # (elements, depths, channels)
         varies = np.array([part.std(axis=0) for part in parts]) > _CONSTANT * np.abs(self._means)
+        varies &= np.isin(np.arange(whole.shape[1]), depths)[:, None]
         n_references = len(self.elements_)
         self._active = np.r_[np.ones(n_references, bool), varies.ravel()]
-        depths = np.broadcast_to(np.arange(1, whole.shape[1] + 1)[:, None], varies.shape).ravel()
+        block = np.broadcast_to(np.arange(1, whole.shape[1] + 1)[:, None], varies.shape).ravel()
         self._depths, self._blocks = np.unique(
-            np.r_[np.zeros(n_references, int), depths][self._active], return_inverse=True
+            np.r_[np.zeros(n_references, int), block][self._active], return_inverse=True
         )
 
         whole -= self._means[of_element]

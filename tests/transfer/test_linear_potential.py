@@ -88,12 +88,16 @@ def test_forces_are_finite_differences_of_the_energy(trained):
         assert_allclose(forces, expected, rtol=1e-4, atol=1e-5 * np.abs(forces).max())
 
 
-@pytest.mark.parametrize("with_forces", [False, True])
-def test_closed_form_is_the_least_squares_of_the_whole_design_matrix(backbone, with_forces):
+@pytest.mark.parametrize(
+    ("with_forces", "layers", "depths"), [(False, "all", [1, 2]), (True, "all", [1, 2]), (True, 1, [2])]
+)
+def test_closed_form_is_the_least_squares_of_the_whole_design_matrix(backbone, with_forces, layers, depths):
     made, energies, forces = clusters(30)  # 450 forces for 24 weights: they are condensed
     made[3] = Atoms("ArNe", positions=[[0, 0, 0], [2.3, 0, 0]])
     forces = [*forces[:3], np.full((2, 3), np.nan), *forces[4:]]
-    model = LinearPotential(backbone, device="cpu").fit(made, energies, forces=forces if with_forces else None)
+    model = LinearPotential(backbone, layers=layers, device="cpu")
+    model.fit(made, energies, forces=forces if with_forces else None)
+    assert np.flatnonzero(np.abs(model.coef_).sum(axis=(0, 2))).tolist() == depths  # the embedding does not vary
 
     elements = [10, 18]
     assert model.elements_.tolist() == elements
@@ -194,6 +198,17 @@ def test_weights_find_the_depth_that_made_the_data(backbone, depth):
     assert model.layer_weights_.sum() == pytest.approx(1)
     assert model.layer_weights_[depth] > 0.8
     assert_allclose(model.predict(made[20:]), energies[20:], rtol=1e-3)
+
+
+def test_layers(backbone):
+    for layers, depth in ((1, 2), ([2], 1)):
+        model = LinearPotential(backbone, layers=layers).fit(MOLECULES, ENERGIES)
+        assert model.layer_weights_.tolist() == np.eye(3)[depth].tolist()
+    only_references = LinearPotential(backbone, layers=[3]).fit(MOLECULES, ENERGIES)  # the embedding does not vary
+    assert not only_references.coef_.any()
+    assert not only_references.layer_weights_.any()
+    with pytest.raises(ValueError, match=r"layers=4 asks for depth 4, counted from the last block; the source has 3, "):
+        LinearPotential(backbone, layers=4).fit(MOLECULES, ENERGIES)
 
 
 def test_energies_do_not_depend_on_frame_order_or_company(trained):
