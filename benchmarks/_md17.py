@@ -17,7 +17,7 @@ CUTOFF = 5.0
 SHAPE = {"module__n_layers": 4, "module__n_features": 64, "module__n_filters": 64, "module__n_gaussians": 20}
 N_TEST = 500
 SOURCES = {"oc20": (10, 5), "rmd17": (8, 1)}  # epochs; the step between frames, which hardly differ in a relaxation
-CUTOFFS = {"oc20": CUTOFF, "rmd17": CUTOFF, "chgnet": 6.0}  # of the graphs that each source reads
+CUTOFFS = {"oc20": CUTOFF, "rmd17": CUTOFF, "chgnet": 6.0, "ani1x": 5.0}  # of the graphs that each source reads
 
 
 @cache
@@ -34,8 +34,8 @@ def draw(graphs, size, seed):
 
 
 def train_source(kind, folder, device, epochs=None):
-    """Train the source network once and keep it; a CPU needs five to ten minutes. CHGNet's authors trained it."""
-    if kind == "chgnet":
+    """Train the source network once and keep it; a CPU needs some minutes. Others come from their authors."""
+    if kind not in SOURCES:
         return kind
     path = folder / f"{kind}.source"
     if path.exists():

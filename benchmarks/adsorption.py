@@ -39,7 +39,7 @@ SHAPE = {
     "module__n_layers": 4,
     "module__n_features": 64,
     "module__n_filters": 64,
-    "module__n_gaussians": 50,
+    "module__n_gaussians": 20,
     "module__cutoff": CUTOFF,
 }
 TRAINING = {"lr": 2e-3, "scheduler": "cosine", "ema": 0.99, "target": "intensive", "device": "cpu", "random_state": 0}
@@ -92,7 +92,9 @@ def make_models(source, graphs, epochs):
     ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 6, 22)))
     shared = TRAINING | {"batch_size": 10, "max_epochs": epochs, "early_stopping": False}
     taag = {
+        "frozen, sum": {"attention": "sum", "freeze": "all"},
         "frozen, mix": {"attention": "mix", "freeze": "all"},
+        "frozen, query": {"attention": "query", "freeze": "all"},
         "TAAG, frozen": {"attention": "taag", "freeze": "all"},
         "TAAG, embeddings frozen (release)": {"attention": "taag", "freeze": "embeddings"},
         "mix, all trained": {"attention": "mix", "freeze": "none"},
@@ -111,7 +113,7 @@ def make_models(source, graphs, epochs):
 
 def layer_weights(models, y):
     """Return what each depth weighs in models of all rows of *CO."""
-    names = ("all layers frozen, kernel for each", "frozen, mix", "TAAG, frozen")
+    names = ("all layers frozen, kernel for each", "frozen, mix", "frozen, query", "TAAG, frozen")
     return {name: models[name][1].fit(models[name][0], y).layer_weights_ for name in names}
 
 
@@ -119,7 +121,7 @@ def main():
     """Run what is missing, print the tables of all that is complete."""
     options = parser(__doc__, "adsorption.md")
     options.add_argument("--sizes", nargs="+", type=int, default=[50, 1000], help="training rows, at most")
-    options.add_argument("--splits", type=int, default=5)
+    options.add_argument("--splits", type=int, default=10)
     options.add_argument("--epochs", type=int, default=100, help="of the target, for 50 rows; fewer for more rows")
     options.add_argument("--source-epochs", type=int, default=20)
     args = options.parse_args()

@@ -1,0 +1,130 @@
+"""Tables and plots of the runs of md17.py."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from _md17 import MOLECULES, interval
+from matplotlib import pyplot as plt
+
+matplotlib.use("agg")
+matplotlib.rcParams["svg.hashsalt"] = "sktaag"  # the same figures, the same file
+
+NETWORKS = {"oc20": "schnet", "rmd17": "schnet", "chgnet": "chgnet", "ani1x": "tensornet"}  # of each source
+RELEASE, FINE_TUNED = "TAAG, embeddings frozen (release)", "fine-tuned, all"
+
+
+def cell(values):
+    """Mean over the seeds and their number as text."""
+    return f"{np.mean(values):.1f} ({len(values)})" if len(values) else ""
+
+
+def with_scratch(results, source, size, epochs):
+    """Pick the runs of one source, size and number of epochs, and those from scratch on the same frames.
+
+    Beside another architecture than SchNet stands a SchNet from scratch, with the epochs that it has elsewhere.
+    """
+    results = results[results["size"] == size]
+    networks = results["source"].map(NETWORKS)
+    table = results[(networks == NETWORKS[source]) & (results["epochs"] == epochs)]
+    scratch = table[table["method"] == "scratch"]
+    table = table[(table["source"] == source) & (table["method"] != "scratch")]
+    if NETWORKS[source] != "schnet":
+        other = results[(networks == "schnet") & (results["method"] == "scratch")]
+        names = [f"SchNet from scratch, {epochs} epochs" for epochs in other["epochs"]]
+        scratch = pd.concat([scratch, other.assign(method=names)])
+    scratch = scratch.merge(table[["molecule", "seed"]].drop_duplicates(), on=["molecule", "seed"])
+    return pd.concat([table, scratch]).drop_duplicates(["molecule", "seed", "method"])
+
+
+def relative_to_scratch(table, error):
+    """Logarithm of error / error from scratch for each molecule and draw of frames."""
+    wide = table.pivot_table(index=["molecule", "seed"], columns="method", values=error)
+    return np.log(wide.div(wide["scratch"], axis=0))
+
+
+def report_choices(rows):
+    """Make a table of what --choose found."""
+    lines = ["", "**Settings: 50 training frames of malonaldehyde, MAE of 200 others of its training frames**", ""]
+    lines += ["| network | method | settings | epochs | forces, meV/Å | energy, meV |", "|---" * 6 + "|"]
+    for row in rows:
+        cells = f"{row['network']} | {row['method']} | {row['settings'][1:-1]} | {row['epochs']}"
+        lines.append(f"| {cells} | {row['forces']:.1f} | {row['energy']:.1f} |")
+    return "\n".join(lines)
+
+
+def groups_of(results):
+    """Name the tables: source, size, epochs."""
+    return sorted(set(zip(results["source"], results["size"], results["epochs"], strict=True)))
+
+
+def report(results, methods):
+    """Make the tables as markdown, with the methods in this order."""
+    lines = []
+    for source, size, epochs in groups_of(results):
+        title = f"source {source}, {size} frames, {epochs} epochs"
+        table = with_scratch(results, source, size, epochs)
+        for error, unit in (("forces", "meV/Å"), ("energy", "meV")):
+            molecules = [name for name in MOLECULES if name in set(table["molecule"])]
+            ratios = relative_to_scratch(table, error)
+            lines += ["", f"**MAE of {error} in {unit}, {title} (number of seeds)**", ""]
+            lines += [f"| method | {' | '.join(molecules)} | / scratch | pairs | s |"]
+            lines += ["|---" * (len(molecules) + 4) + "|"]
+            for method in [*methods, *sorted(set(table["method"]) - set(methods))]:
+                rows = table[table["method"] == method]
+                if rows.empty:
+                    continue
+                cells = [cell(rows.loc[rows["molecule"] == name, error]) for name in molecules]
+                known = ratios[method].dropna()
+                mean, half = interval(known)
+                low, high = np.exp([mean - half, mean + half])
+                shown = f"{np.exp(mean):.2f}" + ("" if np.isnan(half) else f" ({low:.2f} to {high:.2f})")
+                shown = "1" if method == "scratch" else shown
+                seconds = f"{rows['seconds'].median():.0f}"
+                lines.append(f"| {method} | {' | '.join(cells)} | {shown} | {len(known)} | {seconds} |")
+            lines += against_fine_tuning(ratios)
+        weights = weights_of(table)
+        if weights:
+            lines += ["", f"Layer weights, {title}: embedding, each block; mean of runs", ""]
+        lines += [f"- {method}: {np.round(values, 2).tolist()}" for method, values in weights.items()]
+    return "\n".join(lines)
+
+
+def against_fine_tuning(ratios):
+    """Make a line that compares attention with the same training without it."""
+    if not {RELEASE, FINE_TUNED} <= set(ratios):
+        return []
+    known = (ratios[RELEASE] - ratios[FINE_TUNED]).dropna()
+    mean, half = interval(known)
+    low, high = np.exp([mean - half, mean + half])
+    shown = f"{np.exp(mean):.3f}" + ("" if np.isnan(half) else f" ({low:.3f} to {high:.3f})")
+    return ["", f"{RELEASE} / {FINE_TUNED}: {shown}, {len(known)} pairs"]
+
+
+def weights_of(table):
+    """Mean layer weights of the methods that learn them."""
+    learned = table[~table["method"].str.contains("scratch|fine-tuned|last|sum")]
+    return {method: np.mean(list(rows["layer_weights"]), axis=0) for method, rows in learned.groupby("method")}
+
+
+def plot(results, path):
+    """Draw the layer weights, one panel for each source and size, three in a row."""
+    found = {group: weights_of(with_scratch(results, *group)) for group in groups_of(results)}
+    found = {group: weights for group, weights in found.items() if weights}
+    if not found:
+        return
+    n_rows = -(-len(found) // 3)
+    n_columns = -(-len(found) // n_rows)
+    figure, panels = plt.subplots(
+        n_rows, n_columns, figsize=(4.2 * n_columns, 3 * n_rows), squeeze=False, layout="constrained"
+    )
+    for ax in panels.flat[len(found) :]:
+        ax.axis("off")
+    for ax, ((source, size, epochs), weights) in zip(panels.flat, found.items(), strict=False):
+        for method, values in weights.items():
+            ax.plot(range(len(values)), values, "o-", label=method)
+        depths = range(max(len(values) for values in weights.values()))
+        ax.set_xticks(depths, ["emb.", *depths[1:]])
+        ax.set(xlabel="layer", ylabel="weight", title=f"{source}, {size} frames, {epochs} epochs", ylim=(0, None))
+        ax.legend(fontsize=7)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
