@@ -1,8 +1,10 @@
 """Frames, source networks and intervals that the benchmarks on molecules in motion share."""
 
 import json
+import os
 import time
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import t as student_t
@@ -16,7 +18,11 @@ IN_DOMAIN = ("toluene", "aspirin")  # the others train the source
 CUTOFF = 5.0
 SHAPE = {"module__n_layers": 4, "module__n_features": 64, "module__n_filters": 64, "module__n_gaussians": 20}
 N_TEST = 500
+SHARED = {"criterion": "mae", "force_weight": 100.0}
+RATES = {"schnet": (4e-3, 4e-3), "chgnet": (8e-3, 8e-3), "tensornet": (4e-3, 1e-3)}  # from scratch, from a source
+ANI1X = Path(os.environ.get("SKTAAG_DATA", "."), "atoms/weights/TensorNet-ANI-1x-Subset-PES")
 SOURCES = {"oc20": (10, 5), "rmd17": (8, 1)}  # epochs; the step between frames, which hardly differ in a relaxation
+NETWORKS = {"oc20": "schnet", "rmd17": "schnet", "chgnet": "chgnet", "ani1x": "tensornet"}  # of each source
 CUTOFFS = {"oc20": CUTOFF, "rmd17": CUTOFF, "chgnet": 6.0, "ani1x": 5.0}  # of the graphs that each source reads
 
 
@@ -62,6 +68,11 @@ def train_source(kind, folder, device, epochs=None):
     note = {"source": kind, "frames": len(graphs), "epochs": model.n_iter_, "seconds": seconds}
     path.with_suffix(".json").write_text(json.dumps(note))
     return path
+
+
+def read(path):
+    """Read the lines of what was run."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def interval(values):

@@ -3,13 +3,12 @@
 import matplotlib
 import numpy as np
 import pandas as pd
-from _md17 import MOLECULES, interval
+from _md17 import MOLECULES, NETWORKS, interval
 from matplotlib import pyplot as plt
 
 matplotlib.use("agg")
 matplotlib.rcParams["svg.hashsalt"] = "sktaag"  # the same figures, the same file
 
-NETWORKS = {"oc20": "schnet", "rmd17": "schnet", "chgnet": "chgnet", "ani1x": "tensornet"}  # of each source
 RELEASE, FINE_TUNED = "TAAG, embeddings frozen (release)", "fine-tuned, all"
 
 

@@ -1,9 +1,10 @@
 """Closed forms on frozen networks: energies and forces of molecules in motion from tens of frames.
 
-Sources: CHGNet as its authors trained it on inorganic crystals, and a small SchNet trained on frames of OC20. Neither
-saw an organic molecule by itself. Targets: energies and forces of the official split 01 of rMD17, on the same frames as
-in md17.py, whose runs from scratch stand beside them. Runs are kept in a file of lines, so that a stopped benchmark
-goes on where it was. No setting was chosen on these molecules.
+Sources: CHGNet as its authors trained it on inorganic crystals, a small SchNet trained on frames of OC20, neither of
+which saw an organic molecule by itself, and TensorNet as matgl's authors trained it on ANI-1x, which did. Targets:
+energies and forces of the official split 01 of rMD17, on the same frames as in md17.py, whose runs from scratch stand
+beside them. Runs are kept in a file of lines, so that a stopped benchmark goes on where it was. No setting was chosen on
+these molecules.
 """
 
 import argparse
@@ -15,19 +16,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from _md17 import CUTOFFS, MOLECULES, N_TEST, draw, frames, interval, train_source
+from _md17 import ANI1X, CUTOFFS, MOLECULES, N_TEST, NETWORKS, draw, frames, interval, read, train_source
 from _timing import machine
+from _transfer_protocol import write
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sktaag.heads import LayerKernelRegressor
+from sktaag.nn.backbones import MatGL
 from sktaag.transfer import GNNFeaturizer, LinearPotential
 from sktaag.transfer._graph_source import open_graph_source
 from sktaag.transfer._pooled_jacobians import pooled_jacobians
 
-BLOCKS = (1, 2, 3, 4)  # both networks have four
+RESULTS = Path(__file__).parent / "results"
+BLOCKS = (1, 2, 3, 4)  # TensorNet has the first two
 ALPHAS = np.logspace(-6, 6, 25)
 METHODS = {
     "mean energy, no forces": DummyRegressor(),
@@ -35,8 +39,9 @@ METHODS = {
     "all blocks, ridge": None,
     "all blocks, LayerKernelRegressor, linear": LayerKernelRegressor(),
     "all blocks, LayerKernelRegressor, rbf": LayerKernelRegressor(kernel="rbf"),
-    "LinearPotential, energies": False,
-    "LinearPotential, energies and forces": True,
+    "LinearPotential, energies": {"use_forces": False},
+    "LinearPotential, last block, energies and forces": {"layers": 1},
+    "LinearPotential, energies and forces": {},
 }
 SCRATCH = "SchNet from scratch, energies and forces"
 
@@ -55,8 +60,8 @@ def run(task, source, cache):
     rows = draw(graphs, size, seed)
     setting, force_error, weights = METHODS[method], None, []
     if method.startswith("LinearPotential"):
-        model = LinearPotential(source, use_forces=setting, cache=cache, device="cpu")
-        if setting:  # the clock runs for the fit, whether an earlier run left the derivatives or not
+        model = LinearPotential(source, **setting, cache=cache, device="cpu")
+        if model.use_forces:  # the clock runs for the fit, whether an earlier run left the derivatives or not
             backbone = open_graph_source(source).backbone.eval().requires_grad_(False)
             pooled_jacobians(backbone, graphs[rows], torch.device("cpu"), cache)
         start = time.process_time()
@@ -70,7 +75,8 @@ def run(task, source, cache):
         X, X_test = (features(source, part, cache) for part in (graphs[rows], test_graphs))
         model = setting
         if setting is None or method.endswith("ridge"):
-            prefix = "" if setting is None else f"L(-{BLOCKS[-1] + 1 - setting})"
+            n_blocks = open_graph_source(source).backbone.n_layers
+            prefix = "" if setting is None else f"L(-{n_blocks + 1 - setting})"
             columns = [name for name in X if name.startswith(prefix)]
             X, X_test = X[columns], X_test[columns]
             model = make_pipeline(StandardScaler(), RidgeCV(ALPHAS))
@@ -137,48 +143,48 @@ def report(results):
 
 def from_scratch(path, results):
     """Read the runs of md17.py from scratch, on frames that the tables have."""
-    runs = [json.loads(line) for line in path.read_text().splitlines()]
     there = {(row["molecule"], row["size"], row["seed"]) for row in results}
     kinds = sorted({row["source"] for row in results})
     return [
         row | {"source": kind, "method": SCRATCH, "layer_weights": []}
-        for row, kind in product(runs, kinds)
-        if row["method"] == "scratch" and (row["molecule"], row["size"], row["seed"]) in there
+        for row, kind in product(read(path), kinds)
+        if row["method"] == "scratch"
+        and NETWORKS[row["source"]] == "schnet"
+        and (row["molecule"], row["size"], row["seed"]) in there
     ]
 
 
 def main():
     """Run what is missing, print the tables of all that is there."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--sources", nargs="+", default=["chgnet", "oc20"], choices=["chgnet", "oc20"])
+    parser.add_argument("--sources", nargs="+", default=["chgnet", "oc20", "ani1x"])
     parser.add_argument("--molecules", nargs="+", default=["toluene", "ethanol"], choices=MOLECULES)
     parser.add_argument("--sizes", nargs="+", type=int, default=[50, 200])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--source-epochs", type=int, help="of the SchNet on OC20, if not as in md17.py")
     parser.add_argument("--minutes", type=float, default=np.inf, help="start no run after this time")
-    parser.add_argument("--folder", type=Path, default=Path("closed_form"), help="for source, states and runs")
-    parser.add_argument("--scratch", type=Path, help="runs.jsonl of md17.py, for its runs from scratch")
-    parser.add_argument("--output", type=Path, help="markdown file for the tables")
+    parser.add_argument("--folder", type=Path, default=Path("closed_form"), help="for source and states")
+    parser.add_argument("--runs", type=Path, default=RESULTS / "closed_form_potentials.jsonl")
+    parser.add_argument("--scratch", type=Path, default=RESULTS / "md17.jsonl", help="runs of md17.py")
+    parser.add_argument("--output", type=Path, default=RESULTS / "closed_form_potentials.md")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     end = time.monotonic() + 60 * args.minutes
 
-    sources = {}
-    for kind in args.sources:
-        is_trained = kind != "chgnet"
-        sources[kind] = train_source(kind, args.folder, "auto", args.source_epochs) if is_trained else kind
-    kept = args.folder / "runs.jsonl"
-    done = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    sources = {kind: train_source(kind, args.folder, "auto", args.source_epochs) for kind in args.sources}
+    sources |= {"ani1x": MatGL.from_pretrained(ANI1X)} if "ani1x" in sources else {}
+    done = read(args.runs)
     key = ("source", "molecule", "size", "seed", "method")
     known = {tuple(row[name] for name in key) for row in done}
-    with open(kept, "a") as file:
+    with open(args.runs, "a") as file:
         for size, kind, molecule, seed, method in product(
             args.sizes, args.sources, args.molecules, args.seeds, args.methods
         ):
             task = (kind, molecule, size, seed, method)
-            if task in known or time.monotonic() > end:
+            beyond = kind == "ani1x" and METHODS[method] in (3, 4)
+            if task in known or beyond or time.monotonic() > end:
                 continue
             done.append(run(task, sources[kind], args.folder / "cache"))
             file.write(json.dumps(done[-1]) + "\n")
@@ -196,11 +202,7 @@ def main():
             f"Source {kind}, {molecule}: {1000 * states:.0f} ms of a core for the states of a frame, "
             f"{1000 * derivatives:.0f} ms for a fit to energies and forces from nothing, for each frame"
         )
-    rows = done + (from_scratch(args.scratch, done) if args.scratch else [])
-    text = "\n\n".join(head) + "\n" + report(pd.DataFrame(rows))
-    print(text)
-    if args.output:
-        args.output.write_text(text + "\n")
+    write(args.output, "\n\n".join(head) + "\n" + report(pd.DataFrame(done + from_scratch(args.scratch, done))))
 
 
 if __name__ == "__main__":

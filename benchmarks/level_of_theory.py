@@ -2,22 +2,25 @@
 
 python benchmarks/level_of_theory.py
 
-Source: a SchNet trained on frames of ethanol in rMD17 (PBE), without those that the CCSD(T) set has too. Target: the
-thousand published CCSD(T) frames, without duplicates; half of them, the same for all, are for the test, training frames
-are drawn from the others. All trained networks share architecture, epochs and settings, which were chosen for training
-from scratch on another molecule. Runs are kept in a file of lines, so that a stopped benchmark goes on.
+Sources: a SchNet trained on frames of ethanol in rMD17 (PBE), without those that the CCSD(T) set has too; TensorNet as
+matgl's authors trained it on the organic molecules of ANI-1x (another functional); CHGNet, trained on inorganic
+crystals. Target: the thousand published CCSD(T) frames, without duplicates; half of them, the same for all, are for the
+test, training frames are drawn from the others. All trained networks of an architecture share epochs and settings,
+which were chosen on malonaldehyde (md17.py --choose). Runs are kept in a file of lines, so that a stopped benchmark
+goes on.
 """
 
 import json
 import time
 from functools import cache
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from _graph_runs import parser
-from _md17 import CUTOFF, SHAPE, interval
+from _md17 import ANI1X, CUTOFF, CUTOFFS, NETWORKS, RATES, SHAPE, SHARED, interval, read
 from _timing import machine
 from _transfer_protocol import write
 from scipy.linalg import orthogonal_procrustes
@@ -28,24 +31,39 @@ from sklearn.preprocessing import StandardScaler
 
 from sktaag.datasets import fetch_ccsd_ethanol, fetch_rmd17
 from sktaag.graphs import AtomGraphs
+from sktaag.nn.backbones import MatGL
 from sktaag.sources import GNNRegressor, load_source, save_source
 from sktaag.transfer import GNNFeaturizer, LinearPotential, TAAGRegressor
 
 SAME = 1e-3  # Å between all sorted distances of two frames that are the same
-TRAINED = {  # attention, freeze, and a factor of the learning rate
-    "scratch": ("last", "scratch", 1.0),
-    "fine-tuned, all": ("last", "none", 1.0),
-    "fine-tuned, all, a tenth of the learning rate": ("last", "none", 0.1),
-    "TAAG, embeddings frozen (release)": ("taag", "embeddings", 1.0),
-    "TAAG, frozen": ("taag", "all", 1.0),
+TRAINED = {  # source, attention, freeze, and a factor of the learning rate
+    "scratch": ("rmd17", "last", "scratch", 1.0),
+    "fine-tuned, all": ("rmd17", "last", "none", 1.0),
+    "fine-tuned, all, a tenth of the learning rate": ("rmd17", "last", "none", 0.1),
+    "fine-tuned, 2 blocks frozen": ("rmd17", "last", 2, 1.0),
+    "frozen, sum": ("rmd17", "sum", "all", 1.0),
+    "frozen, mix": ("rmd17", "mix", "all", 1.0),
+    "frozen, query": ("rmd17", "query", "all", 1.0),
+    "TAAG, frozen": ("rmd17", "taag", "all", 1.0),
+    "TAAG, embeddings frozen (release)": ("rmd17", "taag", "embeddings", 1.0),
+    "TAAG, embeddings frozen, a tenth of the learning rate": ("rmd17", "taag", "embeddings", 0.1),
+    "ANI-1x, TensorNet from scratch": ("ani1x", "last", "scratch", 1.0),
+    "ANI-1x, fine-tuned, all": ("ani1x", "last", "none", 1.0),
+    "ANI-1x, TAAG, frozen": ("ani1x", "taag", "all", 1.0),
+    "ANI-1x, TAAG, embeddings frozen (release)": ("ani1x", "taag", "embeddings", 1.0),
 }
-NOTHING, AS_IT_IS, RIDGE = "mean energy, no forces", "the DFT network as it is, energies shifted", "frozen, ridge"
-LINEAR = "LinearPotential on the DFT network"
+LINEAR = {  # source and layers of a LinearPotential
+    "last layer frozen, ridge": ("rmd17", 1),
+    "LinearPotential on the DFT network": ("rmd17", "all"),
+    "LinearPotential on ANI-1x": ("ani1x", "all"),
+    "LinearPotential on CHGNet": ("chgnet", "all"),
+}
+NOTHING, AS_IT_IS = "mean energy, no forces", "the DFT network as it is, energies shifted"
+ENERGIES = "all layers frozen, ridge, energies alone"
 DIFFERENCE = "the DFT network and a LinearPotential of the difference"
-CHGNET = "LinearPotential on CHGNet"
-METHODS = (NOTHING, AS_IT_IS, *TRAINED, RIDGE, LINEAR, DIFFERENCE, CHGNET)
-SETTINGS = {"scheduler": "cosine", "ema": 0.99, "force_weight": 100.0, "device": "cpu"}
-LR, N_TEST = 2e-3, 500
+METHODS = (NOTHING, AS_IT_IS, *TRAINED, ENERGIES, *LINEAR, DIFFERENCE)
+N_TEST = 500
+SETTINGS = SHARED | {"scheduler": "cosine", "ema": 0.99, "device": "cpu"}
 
 
 def distances(frames):
@@ -81,8 +99,8 @@ def train_source(folder, epochs):
         graphs = AtomGraphs(CUTOFF).fit(data.data).transform(data.data)[rows]
         start = time.perf_counter()
         model = GNNRegressor(
-            "schnet", **SHAPE, module__cutoff=CUTOFF, max_epochs=epochs, batch_size=16, lr=LR, random_state=0,
-            **SETTINGS,
+            "schnet", **SHAPE, module__cutoff=CUTOFF, max_epochs=epochs, batch_size=16, lr=RATES["schnet"][0],
+            random_state=0, **SETTINGS,
         )  # fmt: skip
         model.fit(graphs, np.asarray(data.target)[rows], forces=[data.forces[row] for row in rows])
         save_source(model, path)
@@ -103,28 +121,34 @@ def before_transfer(source):
     return 1000 * own, 1000 * np.mean(common)
 
 
+def kind_of(method):
+    """Name the source that a method takes."""
+    return (TRAINED | LINEAR).get(method, ["rmd17"])[0]
+
+
 def fit(method, source, size, seed, epochs):
-    """Fit one model; functions for energies and forces of graphs, the weights of the depths, and the cutoff."""
-    cutoff = 6.0 if method == CHGNET else CUTOFF
-    graphs, energies, forces = target(cutoff)
+    """Fit one model; functions for energies and forces of graphs, and the weights of the depths."""
+    kind = kind_of(method)
+    graphs, energies, forces = target(CUTOFFS[kind])
     rows = N_TEST + np.random.RandomState(seed).permutation(len(graphs) - N_TEST)[:size]
     X, y, F = graphs[rows], energies[rows], [forces[row] for row in rows]
     if method == NOTHING:
         return lambda X: np.full(len(X), y.mean()), lambda X: [np.zeros(graph.pos.shape) for graph in X], []
+    start = {"rmd17": source, "chgnet": "chgnet"}.get(kind) or MatGL.from_pretrained(ANI1X)
     if method in TRAINED:
-        attention, freeze, factor = TRAINED[method]
+        _, attention, freeze, factor = TRAINED[method]
         model = TAAGRegressor(
-            source, attention=attention, freeze=freeze, lr=factor * LR, batch_size=5 if size <= 50 else 10,
-            max_epochs=epochs, early_stopping=False, random_state=seed, **SETTINGS,
+            start, attention=attention, freeze=freeze, lr=factor * RATES[NETWORKS[kind]][freeze != "scratch"],
+            batch_size=5 if size <= 50 else 10, max_epochs=epochs, early_stopping=False, random_state=seed, **SETTINGS,
         )  # fmt: skip
         model.fit(X, y, forces=F)
         return model.predict, model.predict_forces, model.layer_weights_
-    if method == RIDGE:
-        pooled = GNNFeaturizer(source, pooling="sum", by_element=True, device="cpu")
+    if method == ENERGIES:
+        pooled = GNNFeaturizer(start, pooling="sum", by_element=True, device="cpu")
         model = make_pipeline(pooled, StandardScaler(), RidgeCV(np.logspace(-6, 6, 25))).fit(X, y)
         return model.predict, None, []
-    if method in (LINEAR, CHGNET):
-        model = LinearPotential("chgnet" if method == CHGNET else source, device="cpu").fit(X, y, forces=F)
+    if method in LINEAR:
+        model = LinearPotential(start, layers=LINEAR[method][1], device="cpu").fit(X, y, forces=F)
         return model.predict, model.predict_forces, model.layer_weights_
     shift = (y - source.predict(X)).mean()
     if method == AS_IT_IS:
@@ -140,10 +164,10 @@ def fit(method, source, size, seed, epochs):
 
 def run(method, source, size, seed, epochs):
     """Fit one model and judge it on the test frames."""
-    start = time.perf_counter()
+    start = time.process_time()
     predict, predict_forces, weights = fit(method, source, size, seed, epochs)
-    seconds = time.perf_counter() - start
-    graphs, energies, forces = (part[:N_TEST] for part in target(6.0 if method == CHGNET else CUTOFF))
+    seconds = time.process_time() - start
+    graphs, energies, forces = (part[:N_TEST] for part in target(CUTOFFS[kind_of(method)]))
     error = None
     if predict_forces is not None:
         error = float(1000 * np.abs(np.concatenate(predict_forces(graphs)) - np.concatenate(forces)).mean())
@@ -188,7 +212,7 @@ def report(results):
         lines += ["", "Weights of the layers (embedding, each block; mean of the draws)", ""]
         for method in METHODS:
             rows = weighed[weighed["method"] == method]
-            if len(rows) and not method.startswith(("scratch", "fine-tuned")):
+            if len(rows) and not any(word in method for word in ("scratch", "fine-tuned", "last", "sum")):
                 mean = np.mean(list(rows["layer_weights"]), axis=0)
                 lines.append(f"- {method}: {', '.join(f'{value:.2f}' for value in mean)}")
     return "\n".join(lines)
@@ -202,17 +226,17 @@ def main():
     options.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     options.add_argument("--epochs", type=int, default=100, help="of the target")
     options.add_argument("--source-epochs", type=int, default=15)
+    options.add_argument("--runs", type=Path, default=Path(__file__).parent / "results" / "level_of_theory.jsonl")
     args = options.parse_args()
     torch.set_num_threads(1)
     end = time.monotonic() + 60 * args.minutes
     args.cache.mkdir(parents=True, exist_ok=True)
     path = train_source(args.cache, args.source_epochs)
     source, note = load_source(path), json.loads(path.with_suffix(".json").read_text())
-    kept = args.cache / "level_of_theory.jsonl"
-    done = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    done = read(args.runs)
     key = ("method", "size", "seed", "epochs")
     known = {tuple(row[name] for name in key) for row in done}
-    with open(kept, "a") as file:
+    with open(args.runs, "a") as file:
         for size, seed, method in product(args.sizes, args.seeds, args.methods):
             if (method, size, seed, args.epochs) not in known and time.monotonic() < end:
                 done.append(run(method, source, size, seed, args.epochs))
@@ -227,9 +251,11 @@ def main():
         f"cutoff {CUTOFF:g} Å. Source: {note['frames']:,} frames of ethanol in rMD17 "
         f"({note['left_out']} that the CCSD(T) set has too are left out), {note['epochs']} epochs, forces of its "
         f"own frames to {own:.0f} meV/Å; DFT and CCSD(T) differ by {common:.0f} meV/Å on the frames of both. Target: "
-        f"{args.epochs} epochs, AdamW with a cosine from {LR:g}, EMA 0.99, forces {SETTINGS['force_weight']:g} times "
-        f"the weight of energies; {N_TEST} test frames, the same for all; {len(target()[0]):,} frames of CCSD(T) "
-        "without duplicates. Mean ± 95 % interval over draws of training frames; s: of a fit.",
+        f"{args.epochs} epochs, AdamW with a cosine from {RATES['schnet'][0]:g} (TensorNet: {RATES['tensornet'][0]:g} "
+        f"from scratch, {RATES['tensornet'][1]:g} from ANI-1x), EMA 0.99, mean absolute errors, forces "
+        f"{SETTINGS['force_weight']:g} times the weight of energies; {N_TEST} test frames, the same for all; "
+        f"{len(target()[0]):,} frames of CCSD(T) without duplicates. Mean ± 95 % interval over draws of training "
+        "frames; s: of a core for the fit.",
     ]
     write(args.output, "\n".join(lines) + "\n" + report(pd.DataFrame(done)))
 

@@ -14,7 +14,6 @@ all runs in it. To run everything anew, name another file.
 import argparse
 import json
 import multiprocessing
-import os
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import product, repeat
@@ -23,8 +22,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from _md17 import CUTOFF, CUTOFFS, IN_DOMAIN, MOLECULES, N_TEST, SHAPE, draw, frames, train_source
-from _md17_tables import FINE_TUNED, NETWORKS, RELEASE, plot, report, report_choices
+from _md17 import (
+    ANI1X,
+    CUTOFF,
+    CUTOFFS,
+    IN_DOMAIN,
+    MOLECULES,
+    N_TEST,
+    NETWORKS,
+    RATES,
+    SHAPE,
+    SHARED,
+    draw,
+    frames,
+    read,
+    train_source,
+)
+from _md17_tables import FINE_TUNED, RELEASE, plot, report, report_choices
 from _timing import machine
 
 from sktaag.nn.backbones import MatGL
@@ -32,9 +46,6 @@ from sktaag.sources import GNNRegressor, load_source
 from sktaag.transfer import LinearPotential, TAAGRegressor
 
 RESULTS = Path(__file__).parent / "results"
-ANI1X = Path(os.environ.get("SKTAAG_DATA", "."), "atoms/weights/TensorNet-ANI-1x-Subset-PES")
-SHARED = {"criterion": "mae", "force_weight": 100.0}
-RATES = {"schnet": (4e-3, 4e-3), "chgnet": (8e-3, 8e-3), "tensornet": (4e-3, 1e-3)}  # from scratch, from a source
 METHODS = {  # attention, freeze, further parameters
     "scratch": {"attention": "last", "freeze": "scratch"},
     FINE_TUNED: {"attention": "last", "freeze": "none"},
@@ -117,11 +128,6 @@ def choose(choice, folder, device, epochs):
         "network": NETWORKS[kind], "method": method, "settings": str(choice[2]), "epochs": epochs,
         "forces": float(1000 * error), "energy": float(1000 * energy_error),
     }  # fmt: skip
-
-
-def read(path):
-    """Read the lines of what was run."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def choices_beside(runs):
