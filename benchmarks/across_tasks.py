@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 import torch
 from _graph_runs import parser, run
-from _md17 import train_source
+from _md17 import CUTOFFS, train_source
 from _timing import machine
 from _transfer_protocol import table, write
 from adsorption import neighbourhood
@@ -41,7 +41,7 @@ from sktaag.sources import load_source
 from sktaag.transfer import FineTunedRegressor, GNNFeaturizer, TAAGRegressor
 
 ADDED = {1: "H", 6: "C", 7: "N", 8: "O", 16: "S"}  # elements of the molecules; all others are the metal
-CUTOFF, RADIUS, N_DEPTHS = 5.0, 4.0, 5
+RADIUS, N_DEPTHS = 4.0, 5
 TRAINING = {"lr": 2e-3, "scheduler": "cosine", "ema": 0.99, "batch_size": 32, "early_stopping": False, "device": "cpu"}
 PUBLISHED = {"painn": "PaiNN", "dimenet++": "DimeNet++", "gemnet-dt": "GemNet-dT"}
 FOLDERS = {"painn": "painn", "dimenet++": "dpp", "gemnet-dt": "gemnet"}
@@ -135,15 +135,20 @@ def kernels(frozen):
 def trained(source, graphs, epochs):
     """Return the networks that are trained: what they read, and the unfitted model."""
     shared = TRAINING | {"max_epochs": epochs, "random_state": 0}
-    return {
-        SCRATCH: (graphs, FineTunedRegressor(source, strategy="scratch", **shared)),
-        "OC20 SchNet, fine-tuned": (graphs, FineTunedRegressor(source, strategy="full", **shared)),
-        "OC20 SchNet, TAAG, embeddings frozen (release)": (
-            graphs,
-            TAAGRegressor(source, attention="taag", freeze="embeddings", **shared),
-        ),
-        "OC20 SchNet, TAAG, frozen": (graphs, TAAGRegressor(source, attention="taag", freeze="all", **shared)),
+    taag = {
+        "TAAG, embeddings frozen (release)": {"attention": "taag", "freeze": "embeddings"},
+        **{f"frozen, {kind}": {"attention": kind, "freeze": "all"} for kind in ("sum", "mix", "query")},
+        "TAAG, frozen": {"attention": "taag", "freeze": "all"},
     }
+    models = {
+        SCRATCH: FineTunedRegressor(source, strategy="scratch", **shared),
+        "OC20 SchNet, fine-tuned": FineTunedRegressor(source, strategy="full", **shared),
+        "OC20 SchNet, fine-tuned, 2 blocks frozen": FineTunedRegressor(source, strategy="freeze", n_blocks=2, **shared),
+        **{f"OC20 SchNet, {name}": TAAGRegressor(source, **params, **shared) for name, params in taag.items()},
+        "CHGNet, frozen, mix": TAAGRegressor("chgnet", attention="mix", freeze="all", **shared),
+        "CHGNet, TAAG, frozen": TAAGRegressor("chgnet", attention="taag", freeze="all", **shared),
+    }
+    return {name: (graphs, model) for name, model in models.items()}
 
 
 def run_folds(label, models, frame, y, store, end, n_folds, size=None):
@@ -231,7 +236,7 @@ def main():
             n_train = results["n_train"].mean()
             lines += section(f"All training rows, {n_train:,.0f}: no network is trained", results, models, LINEAR)
     if "few" in args.parts:
-        graphs = AtomGraphs(CUTOFF).fit_transform(local)
+        graphs = AtomGraphs(CUTOFFS["chgnet"]).fit_transform(local)  # SchNet leaves out what is beyond its own cutoff
         models = closed_forms(frame, frozen) | kernels(frozen) | trained(load_source(path), graphs, args.epochs)
         label = f"{args.rows} rows, {args.epochs} epochs"
         results = run_folds(label, models, frame, y, store, end, args.folds, args.rows)

@@ -3,8 +3,8 @@
 Sources: CHGNet as its authors trained it on inorganic crystals, a small SchNet trained on frames of OC20, neither of
 which saw an organic molecule by itself, and TensorNet as matgl's authors trained it on ANI-1x, which did. Targets:
 energies and forces of the official split 01 of rMD17, on the same frames as in md17.py, whose runs from scratch stand
-beside them. Runs are kept in a file of lines, so that a stopped benchmark goes on where it was. No setting was chosen on
-these molecules.
+beside them. Runs are kept in a file of lines, so that a stopped benchmark goes on where it was. No setting was chosen
+on these molecules.
 """
 
 import argparse
