@@ -43,10 +43,10 @@ def relative_to_scratch(table, error):
 
 def report_choices(rows):
     """Make a table of what --choose found."""
-    lines = ["", "**Settings: 50 training frames of malonaldehyde, MAE of 200 others of its training frames**", ""]
-    lines += ["| network | method | settings | epochs | forces, meV/Å | energy, meV |", "|---" * 6 + "|"]
+    lines = ["", "**Settings: 50 training frames of a molecule, MAE of 200 others of its training frames**", ""]
+    lines += ["| molecule | network | method | settings | epochs | forces, meV/Å | energy, meV |", "|---" * 7 + "|"]
     for row in rows:
-        cells = f"{row['network']} | {row['method']} | {row['settings'][1:-1]} | {row['epochs']}"
+        cells = f"{row['molecule']} | {row['network']} | {row['method']} | {row['settings'][1:-1]} | {row['epochs']}"
         lines.append(f"| {cells} | {row['forces']:.1f} | {row['energy']:.1f} |")
     return "\n".join(lines)
 

@@ -99,7 +99,7 @@ def train_source(folder, epochs):
         graphs = AtomGraphs(CUTOFF).fit(data.data).transform(data.data)[rows]
         start = time.perf_counter()
         model = GNNRegressor(
-            "schnet", **SHAPE, module__cutoff=CUTOFF, max_epochs=epochs, batch_size=16, lr=RATES["schnet"][0],
+            "schnet", **SHAPE, module__cutoff=CUTOFF, max_epochs=epochs, batch_size=16, lr=RATES["schnet"],
             random_state=0, **SETTINGS,
         )  # fmt: skip
         model.fit(graphs, np.asarray(data.target)[rows], forces=[data.forces[row] for row in rows])
@@ -138,7 +138,7 @@ def fit(method, source, size, seed, epochs):
     if method in TRAINED:
         _, attention, freeze, factor = TRAINED[method]
         model = TAAGRegressor(
-            start, attention=attention, freeze=freeze, lr=factor * RATES[NETWORKS[kind]][freeze != "scratch"],
+            start, attention=attention, freeze=freeze, lr=factor * RATES[NETWORKS[kind]],
             batch_size=5 if size <= 50 else 10, max_epochs=epochs, early_stopping=False, random_state=seed, **SETTINGS,
         )  # fmt: skip
         model.fit(X, y, forces=F)
@@ -251,8 +251,8 @@ def main():
         f"cutoff {CUTOFF:g} Å. Source: {note['frames']:,} frames of ethanol in rMD17 "
         f"({note['left_out']} that the CCSD(T) set has too are left out), {note['epochs']} epochs, forces of its "
         f"own frames to {own:.0f} meV/Å; DFT and CCSD(T) differ by {common:.0f} meV/Å on the frames of both. Target: "
-        f"{args.epochs} epochs, AdamW with a cosine from {RATES['schnet'][0]:g} (TensorNet: {RATES['tensornet'][0]:g} "
-        f"from scratch, {RATES['tensornet'][1]:g} from ANI-1x), EMA 0.99, mean absolute errors, forces "
+        f"{args.epochs} epochs, AdamW with a cosine from {RATES['schnet']:g} (TensorNet: {RATES['tensornet']:g}), "
+        f"EMA 0.99, mean absolute errors, forces "
         f"{SETTINGS['force_weight']:g} times the weight of energies; {N_TEST} test frames, the same for all; "
         f"{len(target()[0]):,} frames of CCSD(T) without duplicates. Mean ± 95 % interval over draws of training "
         "frames; s: of a core for the fit.",
