@@ -8,12 +8,14 @@ import rdkit
 import torch
 import vesin
 from ase.calculators.calculator import Calculator
+from ase.geometry import minkowski_reduce
 from torch_geometric.data import Data
 
 from sktaag.graphs._graph_transformer import GraphTransformer
 from sktaag.structures import AtomsReader, InvalidStructureError
 
 _TIE = 0.01  # Å; neighbours closer in length than this are as near as each other
+_WIDEST = 1e4  # Å; vesin lays a grid over what is not periodic: it takes minutes at 1e5 and dies at 1e6
 
 
 class AtomGraphs(GraphTransformer):
@@ -157,22 +159,40 @@ class AtomGraphs(GraphTransformer):
     def _edges(self, atoms):
         """Return neighbours, centres and shifts, sorted by centre and then by length."""
         cell = np.array(atoms.cell.complete()) if atoms.pbc.any() else np.zeros((3, 3))
+        self._check_size(atoms)
         neighbors = vesin.NeighborList(cutoff=float(self.cutoff), full_list=True)
         i, j, images, length = neighbors.compute(atoms.positions, cell, atoms.pbc, "ijSd")
         order = _in_order(i, j, images, length)
         i, j, images, length = (array[order] for array in (i.astype(np.int64), j.astype(np.int64), images, length))
         if length.size and length.min() < self.min_distance:
             closest = length.argmin()
-            raise InvalidStructureError(
-                f"has atoms {j[closest]} and {i[closest]} at {length[closest]:.3g} Å from each other, closer than "
-                f"min_distance={self.min_distance:g}"
-            )
+            raise self._too_close(j[closest], i[closest], length[closest])
         if self.max_neighbors is not None and length.size:
             first = np.searchsorted(i, i)  # where the neighbours of each edge's centre begin
             last = np.minimum(first + self.max_neighbors, np.searchsorted(i, i, side="right")) - 1
             kept = length <= length[last] + _TIE
             i, j, images, length = i[kept], j[kept], images[kept], length[kept]
         return j, i, images @ cell
+
+    def _check_size(self, atoms):
+        """Refuse what a neighbour list never comes to an end with: tiny cells, and atoms that have flown away."""
+        normals = np.linalg.inv(atoms.cell.complete()) if atoms.pbc.any() else np.eye(3)
+        lengths = np.linalg.norm(normals, axis=0)
+        if (1 / lengths[atoms.pbc] < self.min_distance).any():  # else no image is so close
+            reduced, _ = minkowski_reduce(atoms.cell, atoms.pbc)
+            shortest = np.linalg.norm(reduced[atoms.pbc], axis=1).min()
+            if shortest < self.min_distance:
+                raise self._too_close(0, 0, shortest)
+        width = np.ptp(atoms.positions @ normals / lengths, axis=0)[~atoms.pbc].max(initial=0)
+        if width > _WIDEST:
+            raise InvalidStructureError(
+                f"is {width:.3g} Å wide; atoms may be {_WIDEST:g} Å apart where it is not periodic"
+            )
+
+    def _too_close(self, j, i, distance):
+        return InvalidStructureError(
+            f"has atoms {j} and {i} at {distance:.3g} Å from each other, closer than min_distance={self.min_distance:g}"
+        )
 
     def _reader(self):
         return AtomsReader(self.n_conformers, self.random_state, self.polymer, self.n_units)
