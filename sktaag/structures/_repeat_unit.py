@@ -9,6 +9,7 @@ from rdkit import Chem
 from sktaag.structures._invalid import InvalidStructureError
 
 _UNIT, _PLACE = "_unit", "_place"  # properties of atoms: where they stand in a chain of units
+_NOT_CHIRAL = Chem.ChiralType.CHI_UNSPECIFIED
 _SIDES = {
     Chem.BondStereo.STEREOE: Chem.BondStereo.STEREOTRANS,
     Chem.BondStereo.STEREOTRANS: Chem.BondStereo.STEREOTRANS,
@@ -245,11 +246,16 @@ def _rewire(mol, swaps, stereo):
         new.AddBond(a, b, Chem.BondType.SINGLE)
     for number in {atom for atom, _ in swaps}:
         atom, before = new.GetAtomWithIdx(number), mol.GetAtomWithIdx(number)
-        if before.GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED:
+        if before.GetChiralTag() != _NOT_CHIRAL:
             order = [neighbour.GetIdx() for neighbour in atom.GetNeighbors()]
             places = [order.index(swaps.get((number, n.GetIdx()), n.GetIdx())) for n in before.GetNeighbors()]
             if sum(one > other for one, other in combinations(places, 2)) % 2:  # an odd permutation
                 atom.InvertChirality()
+    tags = [(atom, atom.GetChiralTag()) for atom in new.GetAtoms() if atom.GetChiralTag() != _NOT_CHIRAL]
+    if tags:  # RDKit keeps how centres of a ring stand to each other, which an inversion changes
+        Chem.AssignStereochemistry(new, cleanIt=True, force=True)
+        for atom, tag in tags:  # a centre may be none while two neighbours are * alike
+            atom.SetChiralTag(tag)
     for ends, sides, configuration in stereo:
         bond = new.GetBondBetweenAtoms(*ends)
         bond.SetStereoAtoms(*(swaps.get((end, side), side) for end, side in zip(ends, sides, strict=True)))

@@ -178,8 +178,10 @@ def same(*written):
         ["*C/C=C/C*", "*/C=C/CC*", "*CC/C=C/*", "*C/C=C/CC/C=C/C*"],
         ["*C/C(C)=C\\C*", "*/C(C)=C\\CC*", "*C\\C=C(\\C)C*"],
         ["*/C=C/*", "*/C=C/C=C/*", "*/C=C/C=C/C=C/*"],
+        ["*C[C@H]1C[C@H](CC*)C1", "*CC[C@H]1C[C@H](C*)C1", "*[C@H]1C[C@H](CCC*)C1"],
+        ["*[C@H]1CC[C@H](*)CC1", "*[C@H]1CC[C@H]([C@H]2CC[C@H](*)CC2)CC1"],
     ],
-    ids=["isotactic PP", "PLLA", "cis-PB", "trans-PB", "natural rubber", "trans-PA"],
+    ids=["isotactic PP", "PLLA", "cis-PB", "trans-PB", "natural rubber", "trans-PA", "1,3-ring", "1,4-rings"],
 )
 def test_stereo_writings_are_the_same_polymer(written):
     assert same(*written), {s: forms(s) for s in written}
@@ -193,8 +195,10 @@ def test_stereo_writings_are_the_same_polymer(written):
         ("*O[C@@H](C)C(*)=O", "*O[C@H](C)C(*)=O"),
         ("*C/C=C\\C*", "*C/C=C/C*"),
         ("*C/C=C\\C*", "*CC=CC*"),
+        ("*C[C@H]1C[C@H](CC*)C1", "*C[C@H]1C[C@@H](CC*)C1"),
+        ("*[C@H]1CC[C@H]([C@H]2CC[C@H](*)CC2)CC1", "*[C@H]1CC[C@@H]([C@H]2CC[C@@H](*)CC2)CC1"),
     ],
-    ids=["atactic", "syndiotactic", "PLLA and PDLA", "cis and trans", "unknown"],
+    ids=["atactic", "syndiotactic", "PLLA and PDLA", "cis and trans", "unknown", "in a ring", "in two rings"],
 )
 def test_stereo_tells_polymers_apart(one, other):
     assert forms(one)[0] != forms(other)[0]
