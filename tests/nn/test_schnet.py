@@ -69,11 +69,21 @@ def test_other_files_are_refused(tmp_path):
     torch.save({"state_dict": {"weight": torch.zeros(2)}}, tmp_path / "other.pt")
     with pytest.raises(ValueError, match=r"other\.pt holds no weights of a torch_geometric SchNet"):
         SchNet.from_pretrained(tmp_path / "other.pt")
+    (tmp_path / "empty.pt").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"empty\.pt is no file of torch\.save, or holds more"):
+        SchNet.from_pretrained(tmp_path / "empty.pt")
+    with pytest.raises(FileNotFoundError):
+        SchNet.from_pretrained(tmp_path / "nowhere.pt")
+    torch.save(SchNet(2, 16, 16, 5).state_dict(), tmp_path / "ours.pt")
+    with pytest.raises(ValueError, match=r"ours\.pt holds another kind of SchNet: 4 weights are missing.* for lin1\.w"):
+        SchNet.from_pretrained(tmp_path / "ours.pt")
+    with pytest.raises(ValueError, match=r"empty\.pt is no file that torch can read: EOFError"):
+        SchNet.from_pretrained(tmp_path / "empty.pt", trusted=True)
 
 
 def test_code_needs_trust(tmp_path):
     net = open_catalyst_file(tmp_path / "schnet.pt")
     torch.save({"state_dict": net.state_dict(), "model": net}, tmp_path / "with_code.pt")
-    with pytest.raises(Exception, match=r"[Ww]eights.only"):
+    with pytest.raises(ValueError, match=r"with_code\.pt is no file .* holds more than tensors.* with trusted=True"):
         SchNet.from_pretrained(tmp_path / "with_code.pt")
     assert SchNet.from_pretrained(tmp_path / "with_code.pt", trusted=True).n_layers == 3

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import CGConv
 
 from sktaag.nn._backbone import Backbone, gaussians
+from sktaag.nn.backbones._checkpoint import load_checkpoint, state_of
 
 
 class CGCNN(Backbone):
@@ -105,9 +106,8 @@ class CGCNN(Backbone):
         ValueError
             If a file is not of this kind.
         """
-        checkpoint = torch.load(weights, map_location="cpu", weights_only=True)
-        state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
-        if state is None or "convs.0.fc_full.weight" not in state:
+        state = state_of(load_checkpoint(weights, trusted=None))
+        if "convs.0.fc_full.weight" not in state:
             raise ValueError(f"{Path(weights)} is no checkpoint of CGCNN: it has no state_dict with convs.0.fc_full.")
         table = {int(number): row for number, row in json.loads(Path(atom_init).read_text()).items()}
         features = torch.zeros(101, state["embedding.weight"].shape[1])

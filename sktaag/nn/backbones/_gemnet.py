@@ -1,7 +1,6 @@
 """GemNet: messages between edges that meet, the network of the TAAG paper."""
 
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 
 from sktaag.nn._backbone import Backbone
 from sktaag.nn._triplets import reverse_edges, triplets
+from sktaag.nn.backbones._checkpoint import check_weights
 from sktaag.nn.backbones._gemnet_basis import RadialBasis, circular_harmonics
 from sktaag.nn.backbones._gemnet_blocks import Dense, Geometry, InteractionBlock, OutputBlock, he_orthogonal_
 from sktaag.nn.backbones._gemnet_files import read_open_catalyst
@@ -167,18 +167,13 @@ class GemNet(Backbone):
         Raises
         ------
         ValueError
-            If the file holds no such network, or one with other basis functions.
+            If the file holds no such network or one with other basis functions, or is not `trusted` and holds more.
         """
         config, weights, std = read_open_catalyst(path, trusted)
         self = cls(**config)
         own = self.state_dict()
-        other = [name for name, value in own.items() if name not in weights or weights[name].shape != value.shape]
-        other += [name for name in weights if name.startswith("interaction_blocks.") and name not in own]
-        if other:
-            raise ValueError(
-                f"{Path(path)} holds another kind of GemNet: {len(other)} weights are missing, too many or of another "
-                f"shape, the first for {other[0]}."
-            )
+        too_many = [name for name in weights if name.startswith("interaction_blocks.") and name not in own]
+        check_weights(path, "GemNet", weights, own, too_many)
         self.load_state_dict({name: weights[name] for name in own})
         head = nn.Linear(self.n_features, 1, bias=False)
         nn.init.constant_(head.weight, std / self.n_features**0.5)  # the output blocks have the weights

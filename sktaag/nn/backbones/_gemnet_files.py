@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sktaag.nn.backbones._checkpoint import load_checkpoint, state_of, target_std
+
 # their names of weights, as far as they differ from ours
 _NAMES = {
     r"\.linear\.weight$": ".weight",
@@ -59,8 +61,8 @@ def read_open_catalyst(path: str | PathLike[str], trusted: bool) -> tuple[dict[s
     std : float
         Unit of its energies.
     """
-    file = torch.load(path, map_location="cpu", weights_only=not trusted)
-    state = file.get("state_dict", file) if isinstance(file, dict) else {}
+    file = load_checkpoint(path, trusted)
+    state = state_of(file)
     prefix = next((name.removesuffix("mlp_cbf3.weight") for name in state if name.endswith("mlp_cbf3.weight")), None)
     if prefix is None:
         raise ValueError(f"{Path(path)} holds no weights of a GemNet-T of the Open Catalyst Project.")
@@ -92,7 +94,7 @@ def read_open_catalyst(path: str | PathLike[str], trusted: bool) -> tuple[dict[s
         "n_neighbors": settings.get("max_neighbors", 50),
         "cutoff": settings.get("cutoff", 6.0),
     }
-    return config, weights, float(file.get("normalizers", {}).get("target", {}).get("std", 1.0))
+    return config, weights, target_std(file)
 
 
 def _renamed(name: str, value: Tensor) -> tuple[str, Tensor]:

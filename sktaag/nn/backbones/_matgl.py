@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sktaag.nn._backbone import Backbone
+from sktaag.nn.backbones._checkpoint import load_checkpoint
 
 _SYMBOLS = re.findall(
     r"\w+",
@@ -122,7 +123,7 @@ class MatGL(Backbone):
         architecture, arguments = model.get("@class"), dict(model.get("init_args", {}))
         if architecture not in ("TensorNet", "M3GNet"):
             raise ValueError(f"{folder} holds no potential of matgl with a TensorNet or M3GNet.")
-        state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
+        state = load_checkpoint(folder / "state.pt", trusted=None)
         weights = {name.removeprefix("model."): value for name, value in state.items() if name.startswith("model.")}
         arguments.pop("dtype", None)
         n_layers = arguments.pop("nblocks")

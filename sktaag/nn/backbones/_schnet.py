@@ -9,6 +9,10 @@ from torch import Tensor, nn
 from torch_geometric.nn.models import schnet
 
 from sktaag.nn._backbone import Backbone, gaussians
+from sktaag.nn.backbones._checkpoint import check_weights, load_checkpoint, state_of, target_std
+
+# names of the weights of the readout, ours and torch_geometric's
+_HEAD = {"0.weight": "lin1.weight", "0.bias": "lin1.bias", "2.weight": "lin2.weight", "2.bias": "lin2.bias"}
 
 
 class SchNet(Backbone):
@@ -97,34 +101,30 @@ class SchNet(Backbone):
         Raises
         ------
         ValueError
-            If the file holds no SchNet.
+            If the file holds no SchNet with its readout, or is not `trusted` and holds more.
 
         References
         ----------
         .. [2] L. Chanussot et al., "Open Catalyst 2020 (OC20) Dataset and Community Challenges", ACS Catal. 11, 6059
            (2021). :doi:`10.1021/acscatal.0c04525`
         """
-        file = torch.load(path, map_location="cpu", weights_only=not trusted)
-        state = file.get("state_dict", file) if isinstance(file, dict) else {}
-        marks = [name for name in state if name.endswith("distance_expansion.offset")]
-        if not marks:
-            raise ValueError(f"{Path(path)} holds no weights of a torch_geometric SchNet.")
-        prefix = marks[0].removesuffix("distance_expansion.offset")
+        file = load_checkpoint(path, trusted)
+        state = state_of(file)
+        mark = "interactions.0.conv.lin1.weight"
+        prefix = next((name.removesuffix(mark) for name in state if name.endswith(mark)), "")
         weights = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        if mark not in weights or "distance_expansion.offset" not in weights:
+            raise ValueError(f"{Path(path)} holds no weights of a torch_geometric SchNet.")
         offset = weights["distance_expansion.offset"]
         n_layers = sum(name.endswith(".conv.lin1.weight") for name in weights)
-        n_filters, n_features = weights["interactions.0.conv.lin1.weight"].shape
+        n_filters, n_features = weights[mark].shape
         self = cls(n_layers, n_features, n_filters, len(offset), round(offset[-1].item(), 6))
-        self.load_state_dict({name: weights[name] for name in self.state_dict()})
-        head = self.fresh_head(1)
-        std = file.get("normalizers", {}).get("target", {}).get("std", 1.0)
+        own, head = self.state_dict(), self.fresh_head(1)
+        check_weights(path, "SchNet", weights, own | {_HEAD[k]: value for k, value in head.state_dict().items()}, [])
+        self.load_state_dict({name: weights[name] for name in own})
+        std = target_std(file)
         head.load_state_dict(
-            {
-                "0.weight": weights["lin1.weight"],
-                "0.bias": weights["lin1.bias"],
-                "2.weight": weights["lin2.weight"] * std,
-                "2.bias": weights["lin2.bias"] * std,
-            }
+            {ours: weights[theirs] * (std if theirs.startswith("lin2") else 1) for ours, theirs in _HEAD.items()}
         )
         self._readout = (head,)
         return self
