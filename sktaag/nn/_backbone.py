@@ -90,11 +90,14 @@ class Backbone(nn.Module, ABC):
     plain: ClassVar[Literal["last", "sum"]] = "last"
     depths: ClassVar[dict[str, int]] = {}
     elements: Collection[int] | None = None
+    _fewest_layers: ClassVar[int] = 0
 
     def __init__(self, config: dict[str, Any], *, n_features: int, cutoff: float | None = None) -> None:
         super().__init__()
         self.config = config
         self.n_layers = int(config["n_layers"])
+        if self.n_layers < self._fewest_layers:
+            raise ValueError(f"n_layers must be at least {self._fewest_layers}, got {self.n_layers}.")
         self.n_features = n_features
         self.cutoff = cutoff
         self._readout: tuple[nn.Module, ...] = ()  # a pretrained one; in a tuple, as it is not a part of the backbone

@@ -137,6 +137,13 @@ def test_entry_points_of_other_packages(monkeypatch):
     assert make_backbone("theirs", n_layers=3) == ("made", 3)
 
 
+def test_number_of_layers(name, molecule):
+    fewest = 1 if name in ("visnet", "attentive_fp") else 0
+    assert make_backbone(name, **SMALL[name] | {"n_layers": fewest}).tokens(molecule).shape[1] == fewest + 1
+    with pytest.raises(ValueError, match=f"n_layers must be at least {fewest}, got {fewest - 1}"):
+        make_backbone(name, **SMALL[name] | {"n_layers": fewest - 1})
+
+
 def test_tokens_and_config(name, molecule):
     backbone = make(name)
     tokens = backbone.tokens(molecule)

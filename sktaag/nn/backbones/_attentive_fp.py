@@ -43,6 +43,7 @@ class AttentiveFP(Backbone):
     name = "attentive_fp"
     reads = "molecules"
     depths = {"atom_convs": 2, "atom_grus": 2}  # noqa: RUF012
+    _fewest_layers = 1  # torch_geometric makes the first one in any case
 
     def __init__(
         self,

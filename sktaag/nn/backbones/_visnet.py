@@ -49,6 +49,7 @@ class ViSNet(Backbone):
     name = "visnet"
     depths = {"vis_mp_layers": 1}  # noqa: RUF012
     elements = range(1, 100)
+    _fewest_layers = 1  # torch_geometric makes the last one in any case
 
     def __init__(
         self,
