@@ -13,8 +13,9 @@ from sktaag.structures._invalid import InvalidStructureError
 def to_mol(structure):
     """Turn a SMILES string or an RDKit molecule into a sanitised RDKit molecule.
 
-    Stereochemistry, isotopes, charges and every fragment of a salt are kept as written. A sanitised molecule comes
-    back as it is. What follows a blank in a string is its name, as in every SMILES file.
+    Stereochemistry, isotopes, charges and every fragment of a salt are kept as written. A sanitised molecule whose
+    stereochemistry has been assigned comes back as it is. What follows a blank in a string is its name, as in every
+    SMILES file.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def to_mol(structure):
         if mol is None:
             raise InvalidStructureError(_why(structure))
     elif isinstance(structure, Chem.Mol):
-        mol = _sanitised(structure) if structure.NeedsUpdatePropertyCache() else structure
+        mol = _sanitised(structure)
     elif pd.api.types.is_scalar(structure) and pd.isna(structure):
         raise InvalidStructureError("is missing")
     elif isinstance(structure, Number):
@@ -76,11 +77,16 @@ def largest_fragment(mol):
 
 
 def _sanitised(mol):
+    raw, labelled = mol.NeedsUpdatePropertyCache(), mol.HasProp("_StereochemDone")
+    if not raw and labelled:
+        return mol
     mol = Chem.Mol(mol)
-    try:
-        Chem.SanitizeMol(mol)
-    except Chem.MolSanitizeException as error:
-        raise InvalidStructureError(str(error)) from error
+    if raw:
+        try:
+            Chem.SanitizeMol(mol)
+        except Chem.MolSanitizeException as error:
+            raise InvalidStructureError(str(error)) from error
+    Chem.AssignStereochemistry(mol, cleanIt=True)  # the labels R and S do not survive a pickle
     return mol
 
 

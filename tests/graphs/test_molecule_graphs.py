@@ -261,7 +261,7 @@ def test_bad_parameters(parameters, message):
 
 
 def test_cached_pickled_and_from_processes(tmp_path):
-    X = ["CCO", "*CCO*", "C", "c1ccccc1", "[Na+].[Cl-]"]
+    X = ["CCO", "*CCO*", "C", "c1ccccc1", "[Na+].[Cl-]", Chem.MolFromSmiles("C[C@H](N)O")]
     plain = MoleculeGraphs("cyclic").fit(X)
     expected = plain.transform(X)
     cached = MoleculeGraphs("cyclic", cache=tmp_path)

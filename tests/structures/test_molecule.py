@@ -1,3 +1,4 @@
+import pickle
 import re
 from decimal import Decimal
 
@@ -56,6 +57,25 @@ def test_raw_molecule_is_sanitised_in_a_copy():
     raw = Chem.MolFromSmiles("C1=CC=CC=C1", sanitize=False)
     assert smiles(raw) == "c1ccccc1"
     assert raw.NeedsUpdatePropertyCache()
+
+
+def pickled(mol):
+    return pickle.loads(pickle.dumps(mol))
+
+
+def unsanitised(mol):
+    return Chem.MolFromSmiles(Chem.MolToSmiles(mol), sanitize=False)
+
+
+@pytest.mark.parametrize("change", [pickled, unsanitised, Chem.AddHs])
+def test_labels_of_stereo_are_those_of_the_written_molecule(change):
+    mol = Chem.MolFromSmiles("C[C@H](N)/C=C/F")
+    changed = change(mol)
+    before = changed.ToBinary(Chem.PropertyPickleOptions.AllProps)
+    labels = [atom.GetProp("_CIPCode") for atom in to_mol(changed).GetAtoms() if atom.HasProp("_CIPCode")]
+    assert labels == ["S"] == [atom.GetProp("_CIPCode") for atom in mol.GetAtoms() if atom.HasProp("_CIPCode")]
+    assert Chem.BondStereo.STEREOE in [bond.GetStereo() for bond in to_mol(changed).GetBonds()]
+    assert changed.ToBinary(Chem.PropertyPickleOptions.AllProps) == before
 
 
 @pytest.mark.parametrize(
