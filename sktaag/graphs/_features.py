@@ -40,9 +40,10 @@ def atom_features(atom):
 
     Numbers of bonds or hydrogens beyond the last column count as its number.
     """
+    symbol = atom.GetSymbol() if atom.GetAtomicNum() else "*"  # in a file the latter is called R
     chirality = atom.GetProp("_CIPCode") if atom.HasProp("_CIPCode") else ""
     return [
-        *_one_hot(_ELEMENT_PLACES.get(atom.GetSymbol(), len(_ELEMENTS)), len(_ELEMENTS)),
+        *_one_hot(_ELEMENT_PLACES.get(symbol, len(_ELEMENTS)), len(_ELEMENTS)),
         *_one_hot(min(atom.GetDegree(), _MOST_BONDS), _MOST_BONDS),
         *_one_hot(min(atom.GetTotalNumHs(), _MOST_HYDROGENS), _MOST_HYDROGENS),
         float(atom.GetFormalCharge()),

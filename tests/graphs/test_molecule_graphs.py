@@ -99,6 +99,11 @@ def test_elements_and_numbers_beyond_the_columns():
     assert uranium.z.tolist() == [92]
 
 
+def test_star_of_a_file_is_a_star():
+    star = Chem.MolFromSmiles("*CC")
+    assert_same(graph_of(Chem.MolFromMolBlock(Chem.MolToMolBlock(star))), graph_of("*CC"))
+
+
 def test_hydrogens_are_atoms_only_if_drawn():
     mol = Chem.AddHs(Chem.MolFromSmiles("C"))
     assert graph_of(mol).z.tolist() == [6, 1, 1, 1, 1]
