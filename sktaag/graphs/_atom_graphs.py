@@ -32,6 +32,7 @@ class AtomGraphs(GraphTransformer):
     edge_shift float64 (E, 3)   shift of the neighbour's periodic image, Å
     cell       float64 (1,3,3)  cell vectors, Å; zeros if not periodic
     pbc        bool    (1, 3)   periodic along each cell vector
+    cutoff     float64 (1,)     longest edge that there could be, Å
     energy     float64 (1,)     eV; only if the structure carries one
     forces     float64 (n, 3)   eV/Å; only if the structure carries them
     ========== ======= ======== ===============================================================
@@ -153,6 +154,7 @@ class AtomGraphs(GraphTransformer):
             "edge_shift": shift,
             "cell": np.array([atoms.cell if atoms.pbc.any() else np.zeros((3, 3))]),
             "pbc": np.array([atoms.pbc]),
+            "cutoff": np.array([self.cutoff], dtype=np.float64),
         }
         return Data(**{k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in (values | _results(atoms)).items()})
 

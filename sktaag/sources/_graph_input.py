@@ -39,11 +39,8 @@ class GraphInputMixin:
                 f"{type(graphs).__name__}."
             )
         self.graphs_ = clone(graphs)
-        if backbone.cutoff is not None and self.graphs_.cutoff < backbone.cutoff:
-            raise ValueError(
-                f"graphs end at cutoff={self.graphs_.cutoff:g} Å, but the backbone looks as far as {backbone.cutoff:g} "
-                "Å. Raise the cutoff of the graphs or lower that of the backbone."
-            )
+        if backbone.cutoff is not None:
+            _check_cutoff(self.graphs_.cutoff, backbone.cutoff)
         column = as_column(X)
         self.graphs_.fit(column)
         self.n_features_in_ = 1
@@ -61,6 +58,8 @@ class GraphInputMixin:
                     f"row {row} is a graph without {', '.join(missing)}, which the backbone {backbone.name!r} reads. "
                     f"Make the graphs by {type(self.graphs_).__name__}, or pass the structures."
                 )
+            if backbone.cutoff is not None and value is not None and "cutoff" in value:
+                _check_cutoff(float(value.cutoff), backbone.cutoff)
         return self._readable(column, column, backbone)
 
     def _readable(self, graphs, column, backbone):
@@ -109,6 +108,14 @@ class GraphReader:
     def cache_name(self):
         """Name of the graphs: two readers of one name make the same ones."""
         return f"{self.estimator.graphs_.cache_name()}-{self.estimator.backbone_.name}"
+
+
+def _check_cutoff(ends, needed):
+    if ends < needed:
+        raise ValueError(
+            f"graphs end at cutoff={ends:g} Å, but the backbone looks as far as {needed:g} Å. Raise the cutoff of the "
+            "graphs or lower that of the backbone."
+        )
 
 
 def _symbol(number):

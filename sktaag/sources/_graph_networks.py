@@ -45,7 +45,7 @@ def plain_start(estimator, X, n_outputs):
     config = estimator._module_params()
     constructor = backbone_class(estimator.backbone)
     if "n_atom_features" in signature(constructor).parameters:
-        graph = next((value for value in as_column(X) if isinstance(value, Data)), None)
+        graph = next((value for value in as_column(X) if isinstance(value, Data) and "edge_attr" in value), None)
         if graph is None:
             bonds = MoleculeGraphs().fit(X)
             widths = len(bonds.atom_features_), len(bonds.bond_features_)

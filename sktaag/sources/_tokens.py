@@ -13,7 +13,7 @@ from sktaag.sources._graph_store import GraphStore
 
 _MAX_ATOMS = {"cpu": 1024, "cuda": 16384}  # in a batch: as many as fit into the caches of a CPU; enough work for a GPU
 _MAX_DEGREE = 64  # edges of an atom, on average, beyond which a batch has fewer atoms
-_NOT_INPUTS = {"energy", "forces"}
+_NOT_INPUTS = {"energy", "forces", "cutoff"}
 
 
 def run_batches(graphs, run, device, max_atoms=None):

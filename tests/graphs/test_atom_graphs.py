@@ -84,6 +84,7 @@ def test_what_a_graph_holds():
     assert_array_equal(graph.pos, atoms.positions)
     assert_array_equal(graph.cell, atoms.cell[None])
     assert graph.pbc.tolist() == [[True, True, False]]
+    assert graph.cutoff.tolist() == [5.0]
     dtypes = {name: value.dtype for name, value in graph.to_dict().items()}
     assert dtypes == {
         "z": torch.int64,
@@ -92,6 +93,7 @@ def test_what_a_graph_holds():
         "edge_shift": torch.float64,
         "cell": torch.float64,
         "pbc": torch.bool,
+        "cutoff": torch.float64,
     }
     assert edge_vectors(graph).norm(dim=1).max() <= 5.0
     lengths, target = edge_vectors(graph).norm(dim=1), graph.edge_index[1]

@@ -311,6 +311,10 @@ def test_ready_graphs_and_pipelines():
     assert_allclose(make_pipeline(AtomGraphs(4.0), tiny()).fit(MOLECULES, y).predict(MOLECULES), expected)
     with pytest.raises(ValueError, match="row 0 is a graph without pos, edge_shift"):
         tiny().fit(MoleculeGraphs().fit_transform(["CC", "CCO"]), [0.0, 1.0])
+    with pytest.raises(ValueError, match="row 0 is a graph without x, edge_attr, which the backbone 'gine' reads"):
+        GNNRegressor("gine").fit(graphs, y)
+    with pytest.raises(ValueError, match="graphs end at cutoff=3 Å, but the backbone looks as far as 4 Å"):
+        make_pipeline(AtomGraphs(3.0), tiny()).fit(MOLECULES, y)
     with pytest.raises(TypeError, match="graphs must be a AtomGraphs"):
         tiny(graphs=MoleculeGraphs()).fit(MOLECULES, y)
 
@@ -342,7 +346,7 @@ def test_elements_without_an_embedding_are_invalid_rows(name, known, unknown, sy
     with pytest.raises(InvalidRowsError, match=rf"row 1: .* has {symbol}, which the backbone '.*' does not know"):
         model.predict(X)
     with pytest.raises(InvalidRowsError, match=f"row 1: .* has {symbol}"):
-        model.predict(AtomGraphs(5.0).fit_transform(X))
+        model.predict(AtomGraphs(8.0).fit_transform(X))
     tolerant = GNNRegressor(name, graphs=AtomGraphs(8.0, on_invalid="nan"), **small)
     with pytest.warns(InvalidRowsWarning, match=f"row 1: .* has {symbol}"):
         tolerant.fit(X, [0.0, 1.0])
