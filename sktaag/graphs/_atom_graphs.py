@@ -15,7 +15,7 @@ from sktaag.graphs._graph_transformer import GraphTransformer
 from sktaag.structures import AtomsReader, InvalidStructureError
 
 _TIE = 0.01  # Å; neighbours closer in length than this are as near as each other
-_WIDEST = 1e4  # Å; vesin lays a grid over what is not periodic: it takes minutes at 1e5 and dies at 1e6
+_WIDEST = 1e4  # Å; vesin lays a grid over a structure: that takes up to minutes at 1e5, and it dies at 1e6
 
 
 class AtomGraphs(GraphTransformer):
@@ -177,19 +177,18 @@ class AtomGraphs(GraphTransformer):
         return j, i, images @ cell
 
     def _check_size(self, atoms):
-        """Refuse what a neighbour list never comes to an end with: tiny cells, and atoms that have flown away."""
+        """Refuse what a neighbour list never comes to an end with: tiny or huge cells, atoms that have flown away."""
         normals = np.linalg.inv(atoms.cell.complete()) if atoms.pbc.any() else np.eye(3)
         lengths = np.linalg.norm(normals, axis=0)
-        if (1 / lengths[atoms.pbc] < self.min_distance).any():  # else no image is so close
+        heights = 1 / lengths
+        if (heights[atoms.pbc] < self.min_distance).any():  # else no image is so close
             reduced, _ = minkowski_reduce(atoms.cell, atoms.pbc)
             shortest = np.linalg.norm(reduced[atoms.pbc], axis=1).min()
             if shortest < self.min_distance:
                 raise self._too_close(0, 0, shortest)
-        width = np.ptp(atoms.positions @ normals / lengths, axis=0)[~atoms.pbc].max(initial=0)
+        width = np.where(atoms.pbc, heights, np.ptp(atoms.positions @ normals / lengths, axis=0)).max()
         if width > _WIDEST:
-            raise InvalidStructureError(
-                f"is {width:.3g} Å wide; atoms may be {_WIDEST:g} Å apart where it is not periodic"
-            )
+            raise InvalidStructureError(f"is {width:.3g} Å wide, more than the {_WIDEST:g} Å of a neighbour list")
 
     def _too_close(self, j, i, distance):
         return InvalidStructureError(

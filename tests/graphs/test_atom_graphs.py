@@ -278,8 +278,9 @@ INVALID = [
     # these would take all memory, or end the process
     (Atoms("H", cell=[1e-8, 5, 5], pbc=True), "has atoms 0 and 0 at 1e-08 Å from each other"),
     (Atoms("H", cell=[[5, 0, 0], [5, 1e-8, 0], [0, 0, 5]], pbc=(1, 1, 0)), "has atoms 0 and 0 at 1e-08 Å"),
-    (Atoms("H2", [[0, 0, 0], [1e6, 0, 0]]), r"is 1e\+06 Å wide; atoms may be 10000 Å apart where it is not periodic"),
+    (Atoms("H2", [[0, 0, 0], [1e6, 0, 0]]), r"is 1e\+06 Å wide, more than the 10000 Å of a neighbour list"),
     (Atoms("H2", [[0, 0, 0], [9, 9, 1e6]], cell=[3, 3, 9], pbc=(1, 1, 0)), r"is 1e\+06 Å wide"),
+    (Atoms("H", cell=[3, 3, 1e6], pbc=True), r"is 1e\+06 Å wide"),
     (Atoms("H", pbc=True), "is periodic in a cell of no volume: give it a cell, or set its pbc to False"),
     (Atoms("H", cell=[[1, 0, 0], [2, 0, 0], [0, 0, 1]], pbc=True), "is periodic in a cell of no volume"),
     (DUMMY, "has atom 0 of atomic number 0, which is no element"),
