@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ase.build import molecule
 from torch_geometric.data import Batch, Data
 
 from sktaag.nn import GraphNetwork, make_backbone
 from sktaag.nn.backbones import MatGL
+from sktaag.sources import load_source, save_source
+from sktaag.transfer import FineTunedRegressor
 
 pytestmark = [
     pytest.mark.skipif(find_spec("matgl") is None, reason="needs the extra matgl"),
@@ -67,6 +70,14 @@ def test_energies_are_those_of_matgl(potential, backbone, ethanol, rocksalt):
         assert expected.abs() > 1e-3
         torch.testing.assert_close(energy.flatten(), expected.flatten(), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(backbone.atom_references()[[1, 8, 17, 26]], torch.tensor([-1.0, -3, -5, 0]))
+
+
+def test_a_model_over_it_can_be_kept_in_a_file(backbone, tmp_path):
+    X, y = [molecule(name) for name in ("H2O", "CH4", "CH3OH", "CO2", "C2H6")], np.arange(5.0)
+    for readout in ("source", "fresh"):
+        model = FineTunedRegressor(backbone, readout=readout, max_epochs=1, random_state=0, device="cpu").fit(X, y)
+        save_source(model, tmp_path / "model.source")
+        np.testing.assert_array_equal(load_source(tmp_path / "model.source").predict(X), model.predict(X))
 
 
 def test_config_rebuilds(backbone, ethanol):

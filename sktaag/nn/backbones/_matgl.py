@@ -137,11 +137,13 @@ class MatGL(Backbone):
         if legacy:
             weights |= {name: _other_end_first(weights[name]) for name in weights if _READS_BOTH_ENDS.search(name)}
         self.net.load_state_dict(weights, strict=False)  # older files hold more than is used
-        head, scale = self.fresh_head(1), nn.Linear(1, 1, bias=False)
+        head: Any = self.fresh_head(1)
         prefix = "final_layer."
         head.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
-        nn.init.constant_(scale.weight, state["data_std"].item())
-        self._readout = (nn.Sequential(head, scale),)
+        with torch.no_grad():
+            for weight in head.gated.layers[-1].parameters():
+                weight *= state["data_std"].item()
+        self._readout = (head,)
         if "element_refs.property_offset" in state:
             known = self._index >= 0
             self._references[known] = state["element_refs.property_offset"][self._index[known]].float()
