@@ -44,6 +44,8 @@ class GraphNetwork(nn.Module):
         From tokens to states.
     head : nn.Module
         From states to contributions of the atoms; the pretrained readout where the backbone has one for one target.
+    n_source_layers : int
+        Number of blocks without the fresh ones.
 
     Raises
     ------
@@ -83,6 +85,8 @@ class GraphNetwork(nn.Module):
         self.target = target
         self.head = backbone.head(n_targets)
         self.backbone = backbone.extended(n_fresh_blocks) if n_fresh_blocks else backbone
+        self.n_source_layers = backbone.n_layers
+        self._source_weights = {name for name, _ in backbone.named_parameters()}
         self.attention = LayerAttention(
             attention,
             backbone.n_features,
@@ -135,6 +139,22 @@ class GraphNetwork(nn.Module):
         if self.target == "extensive":
             return total
         return total / torch.bincount(graph, minlength=n_graphs).clamp(min=1)[:, None]
+
+    def depth_of(self, parameter_name: str) -> int:
+        """Tell the depth to which a parameter of the backbone belongs.
+
+        Parameters
+        ----------
+        parameter_name : str
+            As in `named_parameters` of the backbone.
+
+        Returns
+        -------
+        int
+            As `Backbone.depth_of`; for what is not fresh at most `n_source_layers`, even where all blocks share it.
+        """
+        depth = self.backbone.depth_of(parameter_name)
+        return min(depth, self.n_source_layers) if parameter_name in self._source_weights else depth
 
     @property
     def dtype(self) -> torch.dtype:

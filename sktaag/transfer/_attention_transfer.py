@@ -63,13 +63,12 @@ class AttentionTransfer(GraphTransfer):
     def _param_groups(self, network):
         if network.backbone is None or self.lr_decay == 1:
             return []
-        return rates_by_depth(network.backbone, self.lr, self.lr_decay, self.n_fresh_blocks)
+        return rates_by_depth(network, self.lr, self.lr_decay)
 
     def _depth(self, network):
         """Depth up to which the backbone is frozen; -1 for none of it."""
         if isinstance(self.freeze, str):
-            whole = network.backbone.n_layers - self.n_fresh_blocks
-            return {"all": whole, "embeddings": 0, "none": -1, "scratch": -1}[self.freeze]
+            return {"all": network.n_source_layers, "embeddings": 0, "none": -1, "scratch": -1}[self.freeze]
         return self.freeze
 
     def _training_graphs(self, network, graphs, forces):
@@ -114,7 +113,7 @@ def freeze_backbone(network, depth):
         0 is that of the embeddings; -1 freezes nothing.
     """
     for name, weight in network.backbone.named_parameters():
-        weight.requires_grad_(network.backbone.depth_of(name) > depth)
+        weight.requires_grad_(network.depth_of(name) > depth)
 
 
 def check_lr_decay(lr_decay):
@@ -123,25 +122,24 @@ def check_lr_decay(lr_decay):
         raise ValueError(f"lr_decay must be in (0, 1], got {lr_decay!r}.")
 
 
-def rates_by_depth(backbone, lr, lr_decay, n_fresh=0):
+def rates_by_depth(network, lr, lr_decay):
     """Give each block `lr_decay` times the learning rate of what follows it.
 
     Parameters
     ----------
-    backbone : sktaag.nn.Backbone
+    network : sktaag.nn.GraphNetwork
+        Its fresh blocks have the learning rate `lr`.
     lr : float
         Learning rate of what is behind the last block of the source.
     lr_decay : float
-    n_fresh : int, default=0
-        So many of the last blocks have fresh weights, and this learning rate too.
 
     Returns
     -------
     groups : list of (str, dict)
         As skorch takes them.
     """
-    behind = backbone.n_layers - n_fresh + 1
+    behind = network.n_source_layers + 1
     return [
-        (f"backbone.{name}", {"lr": lr * lr_decay ** max(0, behind - backbone.depth_of(name))})
-        for name, _ in backbone.named_parameters()
+        (f"backbone.{name}", {"lr": lr * lr_decay ** max(0, behind - network.depth_of(name))})
+        for name, _ in network.backbone.named_parameters()
     ]

@@ -251,7 +251,7 @@ class FineTunedRegressor(GraphTransfer, GraphRegression):
     def _param_groups(self, network):
         if self.strategy != "discriminative":
             return []
-        return rates_by_depth(network.backbone, self.lr, self.lr_decay)
+        return rates_by_depth(network, self.lr, self.lr_decay)
 
     def _own_callbacks(self):
         return [("unfreezing", _Unfreezing(self.unfreeze_every))] if self.strategy == "gradual" else []

@@ -22,6 +22,7 @@ from sktaag.nn.backbones import SchNet
 from sktaag.sources import GNNClassifier, GNNRegressor, ModelLibrary, load_source, save_source
 from sktaag.sources._target_scaler import TargetScaler
 from sktaag.transfer import TAAGClassifier, TAAGRegressor
+from sktaag.transfer._attention_transfer import rates_by_depth
 
 ATTENTIONS = ("last", "sum", "mix", "query", "taag")
 GAPS = np.array([12.6, 13.6, 10.8, 11.5, 10.8, 10.5, 13.8, 10.9, 13.6, 8.9])  # eV
@@ -54,6 +55,19 @@ def test_frozen_weights_stay_bit_by_bit(source, freeze, frozen_up_to):
         assert torch.equal(weight, before[name]) == frozen, name
     for name, tensor in source.module_.state_dict().items():
         assert torch.equal(tensor, of_source[name]), f"the training changed {name} of the source"
+
+
+def test_a_layer_that_all_blocks_share_stays_with_those_of_the_source():
+    small = {"module__n_layers": 1, "module__n_features": 8, "module__n_heads": 2, "max_epochs": 2, "device": "cpu"}
+    source = GNNRegressor("visnet", random_state=0, **small).fit(MOLECULES, ENERGIES)
+    model = taag(source, n_fresh_blocks=1).fit(MOLECULES, ENERGIES)
+    after = model.backbone_.state_dict()
+    for name, tensor in source.backbone_.state_dict().items():
+        assert torch.equal(tensor, after[name]), name
+    groups = rates_by_depth(model.module_, 1.0, 0.1)
+    assert {group["lr"] for name, group in groups if "out_norm" in name} == {0.1}
+    trained = taag(source, n_fresh_blocks=1, freeze=0).fit(MOLECULES, ENERGIES).backbone_.out_norm
+    assert not torch.equal(trained.weight, source.backbone_.out_norm.weight)
 
 
 @pytest.mark.parametrize("n_fresh_blocks", [0, 1])
