@@ -76,17 +76,17 @@ class AttentionTransfer(GraphTransfer):
             return graphs
         self._freeze(network)
         device = resolve_device(self.device)
-        backbone = network.backbone.to(device).eval()
-        graphs = with_tokens(graphs, graph_tokens(backbone, graphs, device, self.cache))
-        self._aside, network.backbone = backbone, None  # each epoch and each copy would look after its weights
-        return graphs
+        return with_tokens(graphs, graph_tokens(network.backbone.to(device).eval(), graphs, device, self.cache))
 
     def _train(self, network, graphs, *args, **kwargs):
+        backbone = network.backbone
+        if "tokens" in graphs[0]:
+            network.backbone = None  # each epoch and each copy would look after its weights
         try:
             valid = super()._train(network, graphs, *args, **kwargs)
             self.layer_weights_ = np.concatenate(self._attend(graphs)[1]).mean(axis=0)
         finally:
-            network.backbone = vars(self).pop("_aside", network.backbone)
+            network.backbone = backbone
         return valid
 
     def _attend(self, graphs):

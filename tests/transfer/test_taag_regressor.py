@@ -194,6 +194,15 @@ def test_a_frozen_backbone_is_put_aside_while_the_attention_learns(source):
     assert set(vars(model)) == before
 
 
+def test_a_fit_that_fails_leaves_nothing_behind(source):
+    model = taag(source, criterion="l2")
+    with pytest.raises(ValueError, match="criterion must be one of"):
+        model.fit(MOLECULES, ENERGIES)
+    model.set_params(criterion="mse", freeze="none").fit(MOLECULES, ENERGIES)
+    expected = taag(source, freeze="none").fit(MOLECULES, ENERGIES).predict(MOLECULES)
+    assert_allclose(model.predict(MOLECULES), expected, rtol=1e-9)
+
+
 def test_cached_tokens_give_the_same_model(source, tmp_path, monkeypatch):
     expected = taag(source).fit(MOLECULES, ENERGIES).predict(MOLECULES)
     assert_allclose(taag(source, cache=tmp_path).fit(MOLECULES, ENERGIES).predict(MOLECULES), expected, rtol=1e-7)
