@@ -1,7 +1,6 @@
 """What every classifier over graphs shares."""
 
 from functools import partial
-from numbers import Real
 
 import numpy as np
 import torch
@@ -42,8 +41,7 @@ class GraphClassification(ClassifierMixin, GraphEstimator):
         if y is None:
             raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
         y = column_or_1d(y, warn=True)
-        if all(isinstance(value, Real) for value in y):
-            assert_all_finite(y, input_name="y")
+        assert_all_finite(y, input_name="y")
         check_consistent_length(X, y)
         check_classification_targets(y)
         classes = np.unique(y)
@@ -53,6 +51,9 @@ class GraphClassification(ClassifierMixin, GraphEstimator):
         network, start = self._make_network(X, len(classes), rng)
         graphs = self._fit_graphs(X, start)
         there = np.array([graph is not None for graph in graphs])
+        lost = np.setdiff1d(classes, y[there])
+        if len(lost):
+            raise ValueError(f"All structures of the class {lost[0]} are invalid. Drop their rows.")
         graphs, y = self._training_graphs(network, list(graphs[there]), False), y[there]
         self.classes_, codes = classes, np.searchsorted(classes, y)
         params = {}

@@ -61,7 +61,10 @@ class GraphRegression(ConservativeMixin, MultiOutputMixin, RegressorMixin, Graph
         known = ~np.isnan(targets)
         if not len(targets) or not known.any(axis=0).all():
             columns = ", ".join(map(str, np.flatnonzero(~known.any(axis=0))))
-            raise ValueError(f"Input y has no label at all in column {columns}: every value is NaN. Drop that target.")
+            raise ValueError(
+                f"Input y has no label at all in column {columns}: every value is NaN, or its structure is invalid. "
+                "Drop that target."
+            )
         forces = known_forces(forces, np.flatnonzero(labelled))
         self.uses_forces_ = forces is not None
         numbers = [graph.z.numpy() for graph in graphs]

@@ -450,6 +450,27 @@ def test_invalid_structures_have_no_class(source):
         model.predict([MOLECULES[0], clash])
 
 
+@pytest.mark.filterwarnings("ignore:.*invalid")
+def test_classes_of_invalid_structures_alone(source):
+    clash = Atoms("H2", positions=[[0, 0, 0], [0, 0, 0.01]])
+    tolerant = AtomGraphs(4.0, on_invalid="nan")
+    for model in (
+        TAAGClassifier(source, graphs=tolerant, class_weight="balanced"),
+        GNNClassifier(module__cutoff=4.0, graphs=tolerant),
+    ):
+        with pytest.raises(ValueError, match="All structures of the class rare are invalid"):
+            model.fit([clash, *MOLECULES], ["rare", *["a", "b"] * 5])
+        with pytest.raises(ValueError, match="All structures of the class a are invalid"):
+            model.fit([clash, clash], ["a", "b"])
+    with pytest.raises(ValueError, match="column 0: every value is NaN, or its structure is invalid"):
+        taag(source, graphs=tolerant).fit([clash, clash], [0.0, 1.0])
+
+
+def test_classes_that_are_missing(source):
+    with pytest.raises(ValueError, match="Input contains NaN"):
+        TAAGClassifier(source).fit(MOLECULES, np.array(["a", np.nan] * 5, dtype=object))
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 @pytest.mark.parametrize("freeze", ["all", "embeddings"])
 def test_a_gpu_trains_the_model_of_the_cpu(source, freeze):
