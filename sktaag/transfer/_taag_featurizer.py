@@ -1,11 +1,15 @@
 """The states that an attention over the depths of a graph network makes, as features for any head."""
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.model_selection import check_cv
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sktaag.heads._net_params import NetParamsMixin
+from sktaag.structures import as_column
 from sktaag.transfer._frozen_source import FrozenSourceMixin
 from sktaag.transfer._graph_source import open_graph_source
 from sktaag.transfer._pooling import check_pooling, pool_atoms
@@ -19,7 +23,7 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
     `fit` learns the attention from y, as `TAAGRegressor` does; `transform` pools the attended states of the atoms of
     each structure. A head that is trained on features which have seen its labels trusts them too much.
     `fit_transform`, which a Pipeline calls in training, therefore gives each structure the features of an attention
-    that was learned without it.
+    that was learned without it, from the same first weights.
 
     Parameters
     ----------
@@ -163,7 +167,7 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
         -------
         self : TAAGFeaturizer
         """
-        return self._learn(self._read(X), y, forces)
+        return self._learn(*self._read(X), y, forces)
 
     def transform(self, X):
         """Compute the pooled states.
@@ -202,13 +206,13 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
         ValueError
             Beside those of `fit`: if a row is not in just one of the test folds of `cv`.
         """
-        graphs, forces = self._read(X), None if forces is None else list(forces)
-        self._learn(graphs, y, forces)
+        (model, graphs), forces = self._read(X), None if forces is None else list(forces)
+        self._learn(model, graphs, y, forces)
         if self.cv is None:
             return self._pool(self.model_, graphs)
         targets = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
         folds = check_cv(self.cv, targets, classifier=self.task == "classification")
-        folds = list(folds.split(graphs, targets))
+        folds = list(folds.split(as_column(X), targets))
         times = np.bincount(np.concatenate([test for _, test in folds]), minlength=len(graphs))
         if (times != 1).any():
             row = np.flatnonzero(times != 1)[0]
@@ -216,7 +220,7 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
         features = np.full((len(graphs), len(self.get_feature_names_out())), np.nan, np.float32)
         for train, test in folds:
             given = {} if forces is None else {"forces": [forces[i] for i in train]}
-            features[test] = self._pool(self._model().fit(graphs[train], targets[train], **given), graphs[test])
+            features[test] = self._pool(clone(model).fit(graphs[train], targets[train], **given), graphs[test])
         return features
 
     def get_feature_names_out(self, input_features=None):
@@ -238,12 +242,13 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
         )
 
     def _read(self, X):
-        """Make the graphs, once for all models."""
+        """Return the model, and the graphs, which are made once for all folds."""
         check_pooling(self.pooling)
-        return self._model()._fit_graphs(X, open_graph_source(self.source))
+        model = self._model()
+        return model, model._fit_graphs(X, open_graph_source(self.source))
 
-    def _learn(self, graphs, y, forces):
-        self.model_ = self._model().fit(graphs, y, **({} if forces is None else {"forces": forces}))
+    def _learn(self, model, graphs, y, forces):
+        self.model_ = model.fit(graphs, y, **({} if forces is None else {"forces": forces}))
         self.layer_weights_ = self.model_.layer_weights_
         self.n_features_in_ = 1
         return self
@@ -253,6 +258,8 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
             raise ValueError(f'task must be "regression" or "classification", got {self.task!r}.')
         params = self.get_params(deep=False)
         task, *_ = (params.pop(name) for name in ("task", "pooling", "cv"))
+        if not isinstance(self.random_state, Integral):  # a column means the same in all folds if all begin alike
+            params["random_state"] = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         estimator = (TAAGRegressor if task == "regression" else TAAGClassifier)(**params)
         return clone(estimator)
 

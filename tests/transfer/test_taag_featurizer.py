@@ -15,6 +15,8 @@ from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from sktaag.graphs import AtomGraphs
+from sktaag.model_selection import ScaffoldKFold
+from sktaag.sources import GNNRegressor
 from sktaag.testing._checks import check_constructor, check_set_params
 from sktaag.transfer import TAAGFeaturizer, TAAGRegressor
 
@@ -53,6 +55,24 @@ def test_features_of_the_training_have_not_seen_their_labels(source):
     assert moved.tolist() == [False] * 4 + [True] * 6
     seen = featurizer(source, cv=None)
     assert_allclose(seen.fit_transform(MOLECULES, ENERGIES), seen.transform(MOLECULES))
+
+
+@pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)], ids=["None", "RandomState"])
+def test_all_folds_begin_with_the_same_weights(source, random_state):
+    features = featurizer(source, freeze="scratch", lr=0.0, cv=2, random_state=random_state)
+    assert_allclose(features.fit_transform(MOLECULES, ENERGIES), features.transform(MOLECULES), rtol=1e-6)
+    other = clone(features).set_params(random_state=features.random_state).fit(MOLECULES, ENERGIES)
+    assert np.abs(other.transform(MOLECULES) - features.transform(MOLECULES)).max() > 0.01
+
+
+def test_folds_are_made_of_structures():
+    X = ["c1ccccc1C", "c1ccccc1CC", "C1CCCCC1C", "C1CCCCC1CC", "c1ccncc1C", "c1ccncc1CC"]
+    y = np.arange(6.0)
+    small = {"module__n_layers": 1, "module__n_features": 8, "max_epochs": 1, "device": "cpu"}
+    source = GNNRegressor("gine", **small).fit(X, y)
+    found = featurizer(source, cv=ScaffoldKFold(3)).fit_transform(X, y)
+    expected = featurizer(source, cv=list(ScaffoldKFold(3).split(X, y))).fit_transform(X, y)
+    assert_allclose(found, expected)
 
 
 def test_folds_are_a_partition(source):
