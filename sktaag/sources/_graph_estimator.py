@@ -158,9 +158,10 @@ class GraphEstimator(GraphInputMixin, NetParamsMixin, BaseEstimator):
         """Return a `Start`; weights are drawn by torch's own generator."""
 
     def _module_params(self):
-        """Return what is routed to the module, by the names that it knows."""
+        """Return what is routed to the module, by the names that it knows; numpy's numbers as Python's, for JSON."""
         routed = self._get_net_params().items()
-        return {name.removeprefix("module__"): value for name, value in routed if name.startswith("module__")}
+        given = {name.removeprefix("module__"): value for name, value in routed if name.startswith("module__")}
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
 
     def _freeze(self, network):
         """Switch off the gradients of what is not trained."""

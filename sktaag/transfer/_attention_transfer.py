@@ -113,7 +113,7 @@ def freeze_backbone(network, depth):
         0 is that of the embeddings; -1 freezes nothing.
     """
     for name, weight in network.backbone.named_parameters():
-        weight.requires_grad_(network.depth_of(name) > depth)
+        weight.requires_grad_(bool(network.depth_of(name) > depth))  # torch knows no bool of numpy
 
 
 def check_lr_decay(lr_decay):

@@ -21,7 +21,7 @@ from sktaag.graphs import AtomGraphs
 from sktaag.nn.backbones import SchNet
 from sktaag.sources import GNNClassifier, GNNRegressor, ModelLibrary, load_source, save_source
 from sktaag.sources._target_scaler import TargetScaler
-from sktaag.transfer import TAAGClassifier, TAAGRegressor
+from sktaag.transfer import FineTunedRegressor, TAAGClassifier, TAAGRegressor
 from sktaag.transfer._attention_transfer import rates_by_depth
 
 ATTENTIONS = ("last", "sum", "mix", "query", "taag")
@@ -388,6 +388,28 @@ def test_grid_search_over_sources_attention_and_freezing(source):
 def test_parameters_are_checked(source, params, message):
     with pytest.raises(ValueError, match=message):
         taag(source, **params).fit(MOLECULES, ENERGIES)
+
+
+def test_numbers_of_numpy(source, tmp_path):
+    """As a search over an array or a distribution sets them."""
+    own = {"module__n_layers": np.int64(1), "module__n_features": np.int32(8), "module__cutoff": np.float32(4.0)}
+    for model, plain in (
+        (GNNRegressor(**own), GNNRegressor(**{name: value.item() for name, value in own.items()})),
+        (taag(source, freeze=np.int64(1), module__n_heads=np.int64(2)), taag(source, freeze=1, module__n_heads=2)),
+        (
+            FineTunedRegressor(source, strategy="freeze", n_blocks=np.int64(1)),
+            FineTunedRegressor(source, strategy="freeze"),
+        ),
+        (
+            FineTunedRegressor(source, strategy="gradual", unfreeze_every=np.int64(1)),
+            FineTunedRegressor(source, strategy="gradual", unfreeze_every=1),
+        ),
+    ):
+        for one in (model, plain):
+            one.set_params(max_epochs=3, random_state=0, device="cpu").fit(MOLECULES, ENERGIES)
+        save_source(model, tmp_path / "model.source")
+        found = load_source(tmp_path / "model.source").predict(MOLECULES)
+        assert_allclose(found, plain.predict(MOLECULES), rtol=1e-12)
 
 
 def test_files(source, tmp_path):
