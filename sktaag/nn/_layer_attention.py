@@ -1,5 +1,6 @@
 """How much of each depth of a network a target takes."""
 
+from numbers import Integral
 from typing import Literal
 
 import torch
@@ -97,7 +98,8 @@ class LayerAttention(nn.Module):
             raise ValueError(f"attention must be one of {', '.join(KINDS)}, got {kind!r}.")
         if plain not in ("last", "sum"):
             raise ValueError(f'plain must be "last" or "sum", got {plain!r}.')
-        if kind in ("query", "taag") and n_features % n_heads:
+        divides = isinstance(n_heads, Integral) and n_heads > 0 and n_features % n_heads == 0
+        if kind in ("query", "taag") and not divides:
             raise ValueError(
                 f"n_heads must divide the width of the tokens, got n_heads={n_heads} and n_features={n_features}."
             )

@@ -54,7 +54,7 @@ class AttentionTransfer(GraphTransfer):
                 f"{self.freeze!r}."
             )
         cache_folder(self.cache)
-        return {"attention": self.attention, "n_fresh_blocks": int(self.n_fresh_blocks), **self._module_params()}
+        return {"attention": self.attention, "n_fresh_blocks": int(self.n_fresh_blocks)}
 
     def _freeze(self, network):
         if network.backbone is not None:  # it is, while the training runs on tokens alone

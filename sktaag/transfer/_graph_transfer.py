@@ -16,14 +16,18 @@ class GraphTransfer(FrozenSourceMixin):
 
     def _attention(self, backbone):
         """Return arguments of `GraphNetwork` on the reading of the tokens."""
-        return {"attention": backbone.plain, **self._module_params()}
+        return {"attention": backbone.plain}
 
     def _start(self, X, n_outputs):
         if self.readout not in ("auto", "source", "fresh"):
             raise ValueError(f'readout must be "auto", "source" or "fresh", got {self.readout!r}.')
         opened = open_graph_source(self.source)
         backbone = opened.backbone.fresh() if self._scratch() else opened.backbone
-        network = {"n_targets": n_outputs, "target": self.target, **self._attention(backbone)}
+        own = {"n_targets": n_outputs, "target": self.target, **self._attention(backbone)}
+        routed = self._module_params()
+        if own.keys() & routed.keys():
+            raise TypeError(f"module__{min(own.keys() & routed.keys())} is set by {type(self).__name__} itself.")
+        network = own | routed
         start = Start(backbone, network, graphs=opened.graphs)
         if self._scratch():
             return start

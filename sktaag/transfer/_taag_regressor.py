@@ -232,7 +232,7 @@ class TAAGRegressor(AttentionTransfer, GraphRegression):
         source : fitted estimator, Pipeline, str or path
             As in the constructor.
         **params : dict
-            Parameters that win over these.
+            Parameters that win over these. With another optimizer or scheduler those of the released one are left out.
 
         Returns
         -------
@@ -265,4 +265,7 @@ class TAAGRegressor(AttentionTransfer, GraphRegression):
             "module__residual": False,
             "module__positional": False,
         }
+        for name, prefix in (("optimizer", "optimizer__"), ("scheduler", "callbacks__lr_scheduler__")):
+            if params.get(name, settings[name]) != settings[name]:
+                settings = {key: value for key, value in settings.items() if not key.startswith(prefix)}
         return cls(source, **(settings | params))

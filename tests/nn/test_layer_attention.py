@@ -174,6 +174,7 @@ def test_pickles_and_keeps_its_state(kind, tokens):
     [
         ({"kind": "base"}, r"attention must be one of last, sum, mix, query, taag, got 'base'"),
         ({"kind": "taag", "n_heads": 3}, r"must divide the width of the tokens, got n_heads=3 and n_features=16"),
+        ({"kind": "query", "n_heads": 0}, r"must divide the width of the tokens, got n_heads=0 and n_features=16"),
         ({"kind": "mix", "plain": "mean"}, r'plain must be "last" or "sum", got \'mean\''),
         ({"kind": "mix", "n_fresh": 4}, r"n_fresh must be in \[0, n_tokens\), got n_fresh=4 and n_tokens=4"),
     ],

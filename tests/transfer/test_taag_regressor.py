@@ -444,6 +444,23 @@ def test_settings_of_the_release(source):
     assert model.get_params()["callbacks__lr_scheduler__factor"] == 0.8
 
 
+@pytest.mark.parametrize("params", [{"scheduler": "cosine"}, {"scheduler": None}, {"optimizer": "sgd"}], ids=str)
+def test_parts_other_than_those_of_the_release(source, params):
+    model = TAAGRegressor.paper(source, max_epochs=1, device="cpu", **params).fit(MOLECULES, ENERGIES)
+    assert model.n_iter_ == 1
+    routed = {name for name in model.get_params() if name.startswith(("optimizer__", "callbacks__"))}
+    assert len(routed) == 3 - (1 if "optimizer" in params else 2)
+
+
+def test_parameters_of_the_module(source):
+    with pytest.raises(TypeError, match="module__attention is set by TAAGRegressor itself"):
+        taag(source, module__attention="mix").fit(MOLECULES, ENERGIES)
+    with pytest.raises(TypeError, match="module__n_targets is set by FineTunedRegressor itself"):
+        FineTunedRegressor(source, module__n_targets=2).fit(MOLECULES, ENERGIES)
+    with pytest.raises(TypeError, match="nonsense"):
+        taag(source, module__nonsense=2).fit(MOLECULES, ENERGIES)
+
+
 def test_classes(source):
     y = np.where([6 in m.numbers for m in MOLECULES], "organic", "other")
     model = TAAGClassifier(source, attention="mix", max_epochs=100, lr=0.03, random_state=0, class_weight="balanced")
