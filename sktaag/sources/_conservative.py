@@ -34,11 +34,19 @@ class ConservativeMixin:
         """Return the forces that structures carry, if y is the energy that they carry with them."""
         if self._conservative_problem(backbone, targets.shape[1]):
             return None
-        carrying = [row for row, graph in enumerate(graphs) if graph is not None and "forces" in graph]
-        for row in carrying:
-            energy = graphs[row].energy.item() if "energy" in graphs[row] else np.nan
-            if not abs(energy - targets[row, 0]) <= _SAME_ENERGY * max(1.0, abs(energy)):
-                return None
+        with_forces = [row for row, graph in enumerate(graphs) if graph is not None and "forces" in graph]
+        carrying = [row for row in with_forces if not np.isnan(targets[row, 0])]
+        energies = np.array([graphs[row].energy.item() if "energy" in graphs[row] else np.nan for row in carrying])
+        same = np.abs(energies - targets[carrying, 0]) <= _SAME_ENERGY * np.maximum(1.0, np.abs(energies))
+        if not same.all():
+            if same.any():
+                first = carrying[same.argmin()]
+                warnings.warn(
+                    f"{(~same).sum()} of {len(same)} structures that carry forces do not carry y as their energy (the "
+                    f"first in row {first}), so that no forces are learned. Correct y, or pass forces.",
+                    stacklevel=4,
+                )
+            return None
         forces = [np.full((0 if graph is None else graph.num_nodes, 3), np.nan) for graph in graphs]
         for row in carrying:
             forces[row] = graphs[row].forces.numpy()

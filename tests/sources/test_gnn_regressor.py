@@ -75,6 +75,19 @@ def test_forces_are_taken_from_structures_only_beside_their_energy():
     assert_allclose(shifted, tiny().fit(bare, energies + 1.0).predict(clusters), rtol=1e-10)
 
 
+def test_forces_of_structures_some_of_which_have_another_energy():
+    clusters, energies, _ = lennard_jones(6)
+    energies[2] += 0.1
+    with pytest.warns(UserWarning, match=r"1 of 6 structures that carry forces .* \(the first in row 2\)"):
+        assert not tiny().fit(clusters, energies).uses_forces_
+    energies[2] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = tiny().fit(clusters, energies[:, None])
+        assert not tiny().fit(clusters, energies[:2].mean() + np.arange(6.0)).uses_forces_, "another property"
+    assert model.uses_forces_, "a row without a label is left out"
+
+
 def test_missing_forces():
     clusters, energies, forces = lennard_jones(6)
     some = [*forces[:3], None, np.full((5, 3), np.nan), forces[5]]
