@@ -1,5 +1,7 @@
 """What every regressor over graphs shares: reference energies, missing labels, forces."""
 
+from numbers import Real
+
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_random_state
@@ -81,7 +83,7 @@ class GraphRegression(ConservativeMixin, MultiOutputMixin, RegressorMixin, Graph
             if scale is None:  # with forces their size is the natural scale of what an atom contributes, over 1 Å
                 scaler.scale_ = np.array([force_unit])
         labels = {"y": ((targets - scaler.baseline(numbers)) / scaler.scale_).astype(np.float32)}
-        criterion_params = {"loss": self._criterion(), "unit": (scaler.spread_ / scaler.scale_).astype(np.float32)}
+        criterion_params = {"loss": self.criterion, "unit": (scaler.spread_ / scaler.scale_).astype(np.float32)}
         if forces is not None:
             labels["forces"] = (forces / scaler.scale_).astype(np.float32)
             criterion_params["force_weight"] = float(self.force_weight)
@@ -196,11 +198,13 @@ class GraphRegression(ConservativeMixin, MultiOutputMixin, RegressorMixin, Graph
         device = resolve_device(self.device)
         return strain_gradient(network, graph, device) * self.target_scaler_.scale_[0]
 
-    def _criterion(self):
-        if isinstance(self.criterion, str) and self.criterion not in _CRITERIA:
+    def _check_params(self):
+        super()._check_params()
+        if not isinstance(self.force_weight, Real) or not 0 <= self.force_weight < np.inf:
+            raise ValueError(f"force_weight must be in [0, inf), got {self.force_weight!r}.")
+        if self.criterion not in _CRITERIA and not callable(self.criterion):
             raise ValueError(
                 f"criterion must be one of {', '.join(_CRITERIA)}, or a torch loss class, got {self.criterion!r}."
             )
-        return self.criterion
 
     _check_y = NeuralRegressor._check_y

@@ -4,6 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from sklearn.utils.validation import check_is_fitted
 
 from sktaag.cache import cache_folder
 from sktaag.heads._torch_state import resolve_device
@@ -39,6 +40,7 @@ class AttentionTransfer(GraphTransfer):
         weights : list of ndarray of shape (n_atoms, T), likewise
             Share of each depth.
         """
+        check_is_fitted(self)
         return self._attend(self._to_graphs(X, self.backbone_))
 
     def _scratch(self):

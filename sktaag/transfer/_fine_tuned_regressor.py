@@ -1,5 +1,6 @@
 """Fine-tune a trained graph network, in the ways that are usual."""
 
+import math
 from numbers import Integral, Real
 
 from skorch.callbacks import Callback
@@ -221,8 +222,8 @@ class FineTunedRegressor(GraphTransfer, GraphRegression):
         if not isinstance(self.unfreeze_every, Integral) or self.unfreeze_every < 1:
             raise ValueError(f"unfreeze_every must be an integer of at least 1, got {self.unfreeze_every!r}.")
         check_lr_decay(self.lr_decay)
-        if not isinstance(self.penalty, Real) or self.penalty < 0:
-            raise ValueError(f"penalty must not be negative, got {self.penalty!r}.")
+        if not isinstance(self.penalty, Real) or not 0 <= self.penalty < math.inf:
+            raise ValueError(f"penalty must be in [0, inf), got {self.penalty!r}.")
 
     def _scratch(self):
         return self.strategy == "scratch"

@@ -118,7 +118,8 @@ def test_grid_search(source, tmp_path):
         ({"n_blocks": 3}, "n_blocks must be an integer between 0 and 2"),
         ({"unfreeze_every": 0}, "unfreeze_every must be"),
         ({"lr_decay": 2.0}, "lr_decay must be in"),
-        ({"penalty": -1.0}, "penalty must not be negative"),
+        ({"penalty": -1.0}, r"penalty must be in \[0, inf\), got -1\.0"),
+        ({"penalty": np.nan}, r"penalty must be in \[0, inf\), got nan"),
     ],
 )
 def test_parameters_are_checked(source, params, message):

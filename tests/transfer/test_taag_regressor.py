@@ -195,12 +195,12 @@ def test_a_frozen_backbone_is_put_aside_while_the_attention_learns(source):
 
 
 def test_a_fit_that_fails_leaves_nothing_behind(source):
-    model = taag(source, criterion="l2")
-    with pytest.raises(ValueError, match="criterion must be one of"):
-        model.fit(MOLECULES, ENERGIES)
-    model.set_params(criterion="mse", freeze="none").fit(MOLECULES, ENERGIES)
-    expected = taag(source, freeze="none").fit(MOLECULES, ENERGIES).predict(MOLECULES)
-    assert_allclose(model.predict(MOLECULES), expected, rtol=1e-9)
+    y = ["a", "b"] * 5
+    model = TAAGClassifier(source, class_weight={"c": 1.0}, max_epochs=2, random_state=0, device="cpu")
+    with pytest.raises(ValueError, match="not in class_weight"):
+        model.fit(MOLECULES, y)
+    model.set_params(class_weight=None, freeze="none").fit(MOLECULES, y)
+    assert_allclose(model.predict_proba(MOLECULES), clone(model).fit(MOLECULES, y).predict_proba(MOLECULES), rtol=1e-9)
 
 
 def test_cached_tokens_give_the_same_model(source, tmp_path, monkeypatch):
@@ -223,6 +223,8 @@ def test_cached_tokens_give_the_same_model(source, tmp_path, monkeypatch):
 
 
 def test_attended_states(source):
+    with pytest.raises(NotFittedError, match="TAAGRegressor instance is not fitted yet"):
+        taag(source).attended_states(MOLECULES)
     model = taag(source, attention="query").fit(MOLECULES, ENERGIES)
     states, shares = model.attended_states(MOLECULES)
     assert [part.shape for part in states] == [(len(m), 8) for m in MOLECULES]
