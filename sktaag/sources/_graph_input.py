@@ -7,7 +7,7 @@ from torch_geometric.data import Data
 from sktaag.graphs import AtomGraphs, MoleculeGraphs
 from sktaag.structures import as_column, handle_invalid
 
-_NEEDED = {"atoms": ("z", "pos", "edge_index", "edge_shift"), "molecules": ("x", "edge_index", "edge_attr")}
+_NEEDED = {"atoms": ("z", "pos", "edge_index", "edge_shift"), "molecules": ("z", "x", "edge_index", "edge_attr")}
 
 
 class GraphInputMixin:

@@ -331,6 +331,10 @@ def test_ready_graphs_and_pipelines():
         GNNRegressor("gine").fit(graphs, y)
     with pytest.raises(ValueError, match="graphs end at cutoff=3 Å, but the backbone looks as far as 4 Å"):
         make_pipeline(AtomGraphs(3.0), tiny()).fit(MOLECULES, y)
+    foreign = list(MoleculeGraphs().fit_transform(["CC", "CCO"]))
+    del foreign[1].z
+    with pytest.raises(ValueError, match="row 1 is a graph without z, which the backbone 'gine' reads"):
+        GNNRegressor("gine").fit(foreign, [0.0, 1.0])
     with pytest.raises(TypeError, match="graphs must be a AtomGraphs"):
         tiny(graphs=MoleculeGraphs()).fit(MOLECULES, y)
 
