@@ -71,7 +71,7 @@ class RowBatches:
         n = len(self.dataset)
         order = torch.randperm(n).numpy() if self.shuffle else np.arange(n)
         ends = list(range(self.batch_size, n, self.batch_size))
-        if ends and ends[-1] == n - 1:
+        if self.batch_size > 1 and ends and ends[-1] == n - 1:
             ends.pop()  # batch norm cannot train on one row: the last batch takes it
         for rows in np.split(order, ends):
             yield self.dataset.take(rows)

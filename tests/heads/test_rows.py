@@ -19,7 +19,9 @@ def test_all_rows_in_order(make):
     np.testing.assert_array_equal(torch.cat([y for _, y in RowBatches(rows, 4)]), np.arange(11))
 
 
-@pytest.mark.parametrize(("batch_size", "sizes"), [(4, [4, 4, 3]), (5, [5, 6]), (10, [11]), (11, [11]), (64, [11])])
+@pytest.mark.parametrize(
+    ("batch_size", "sizes"), [(1, [1] * 11), (4, [4, 4, 3]), (5, [5, 6]), (10, [11]), (11, [11]), (64, [11])]
+)
 def test_a_single_last_row_joins_the_batch_before(batch_size, sizes):
     assert [len(x) for x in batches(Rows(X), batch_size=batch_size)] == sizes
 
