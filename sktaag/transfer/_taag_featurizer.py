@@ -54,14 +54,31 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
         Makes graphs of structures; it is cloned. None is that of the source.
     cache : None, path or joblib.Memory, default=None
         Folder that keeps the states of the source, if they are computed once.
+    optimizer : {"adamw", "adam", "sgd"} or class, default="adamw"
+        A class is a torch optimizer.
     lr : float, default=0.001
         Learning rate.
     weight_decay : float, default=0.01
-        Of AdamW.
+        Of the optimizer.
+    scheduler : {None, "plateau", "cosine"}, default=None
+        Halve the learning rate when the loss stops falling, or bring it to zero along a cosine over `max_epochs`.
     batch_size : int, default=32
         Graphs in a batch.
     max_epochs : int, default=200
         Passes over the training rows, at most.
+    early_stopping : "auto" or bool, default="auto"
+        Whether to hold out validation rows, to stop when their loss no longer falls, and to keep the weights of the
+        best epoch. "auto" does so from 100 rows on.
+    patience : int, default=20
+        Epochs without progress before early stopping.
+    validation_fraction : float, default=0.1
+        Share of the rows passed to `fit` that early stopping holds out, in (0, 1).
+    ema : float or None, default=None
+        Decay of an exponential moving average of the weights, which then is what is validated and kept.
+    clip : float or None, default=10.0
+        Upper bound on the norm of the gradient.
+    callbacks : list of skorch callbacks or None, default=None
+        Copied before they run.
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is one, else the CPU.
     random_state : int, RandomState instance or None, default=None
@@ -122,10 +139,18 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
         target="extensive",
         graphs=None,
         cache=None,
+        optimizer="adamw",
         lr=0.001,
         weight_decay=0.01,
+        scheduler=None,
         batch_size=32,
         max_epochs=200,
+        early_stopping="auto",
+        patience=20,
+        validation_fraction=0.1,
+        ema=None,
+        clip=10.0,
+        callbacks=None,
         device="auto",
         random_state=None,
         verbose=0,
@@ -142,10 +167,18 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
         self.target = target
         self.graphs = graphs
         self.cache = cache
+        self.optimizer = optimizer
         self.lr = lr
         self.weight_decay = weight_decay
+        self.scheduler = scheduler
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.ema = ema
+        self.clip = clip
+        self.callbacks = callbacks
         self.device = device
         self.random_state = random_state
         self.verbose = verbose

@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import EpochTimer
 
 from sktaag.graphs import AtomGraphs
 from sktaag.model_selection import ScaffoldKFold
@@ -55,6 +56,16 @@ def test_features_of_the_training_have_not_seen_their_labels(source):
     assert moved.tolist() == [False] * 4 + [True] * 6
     seen = featurizer(source, cv=None)
     assert_allclose(seen.fit_transform(MOLECULES, ENERGIES), seen.transform(MOLECULES))
+
+
+def test_the_training_is_that_of_the_regressor(source):
+    training = {"optimizer": "sgd", "scheduler": "plateau", "early_stopping": True, "patience": 5, "ema": 0.9}
+    training |= {"validation_fraction": 0.3, "clip": 1.0, "callbacks": [EpochTimer()], "attention": "query"}
+    features = featurizer(source, **training).fit(MOLECULES, ENERGIES)
+    model = TAAGRegressor(source, max_epochs=3, lr=0.01, random_state=0, device="cpu", **training)
+    states, _ = model.fit(MOLECULES, ENERGIES).attended_states(MOLECULES)
+    assert_allclose(features.transform(MOLECULES)[:, :8], [s.mean(axis=0) for s in states], rtol=1e-5, atol=1e-6)
+    assert features.model_.validation_score_ == model.validation_score_
 
 
 @pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)], ids=["None", "RandomState"])
