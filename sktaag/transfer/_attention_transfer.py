@@ -74,7 +74,7 @@ class AttentionTransfer(GraphTransfer):
         return self.freeze
 
     def _training_graphs(self, network, graphs, forces):
-        if self.freeze != "all" or self.n_fresh_blocks or forces:
+        if forces or self.n_fresh_blocks or self._depth(network) < network.n_source_layers:
             return graphs
         self._freeze(network)
         device = resolve_device(self.device)

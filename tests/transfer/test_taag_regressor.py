@@ -158,9 +158,10 @@ def test_the_attention_enters_the_prediction(source, attention):
 def test_a_frozen_backbone_is_run_once(source, monkeypatch):
     calls, tokens = [], SchNet.tokens
     monkeypatch.setattr(SchNet, "tokens", lambda self, batch: calls.append(1) or tokens(self, batch))
-    taag(source, max_epochs=20, batch_size=2).fit(MOLECULES, ENERGIES)
-    assert len(calls) == 1  # ten molecules are one batch
-    calls.clear()
+    for freeze in ("all", 2):  # it has two blocks
+        taag(source, max_epochs=20, batch_size=2, freeze=freeze).fit(MOLECULES, ENERGIES)
+        assert len(calls) == 1  # ten molecules are one batch
+        calls.clear()
     taag(source, max_epochs=5, batch_size=2, freeze="embeddings").fit(MOLECULES, ENERGIES)
     assert len(calls) >= 25
 
