@@ -170,7 +170,7 @@ def _ends(mol):
     if len(stars) != 2:
         raise InvalidStructureError(
             f"has {len(stars)} attachment point{'s' * (len(stars) != 1)} '*'; the repeat unit of a linear polymer has "
-            'two (polymer="star" takes any number)'
+            'two (polymer="star", where there is that choice, takes any number)'
         )
     if Chem.GetMolFrags(mol)[0] != tuple(range(mol.GetNumAtoms())):
         raise InvalidStructureError("is a repeat unit in several fragments; write one connected unit")

@@ -131,7 +131,8 @@ def test_read_all_keeps_order_and_collects_failures(capfd):
         "is missing",
         "Can't kekulize mol.  Unkekulized atoms: 0 1 2 3 4",
         "Explicit valence for atom # 0 C, 5, is greater than permitted",
-        "has 1 attachment point '*'; the repeat unit of a linear polymer has two (polymer=\"star\" takes any number)",
+        "has 1 attachment point '*'; the repeat unit of a linear polymer has two "
+        '(polymer="star", where there is that choice, takes any number)',
         "is an empty string",
     ]
     assert capfd.readouterr() == ("", "")
