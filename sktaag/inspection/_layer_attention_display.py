@@ -88,7 +88,7 @@ class LayerAttentionDisplay:
         if kind == "atoms":
             column = column[[row]]
         _, weights = model.attended_states(column)
-        graphs = model.graphs_.transform(column)
+        graphs = model._to_graphs(column, model.backbone_)
         there = [i for i, values in enumerate(weights) if values is not None]
         if not there:
             raise ValueError("No structure could be read; nothing to draw.")

@@ -50,7 +50,8 @@ class GraphInputMixin:
         """Turn a column of structures, or of ready graphs, into an array of graphs; None for rows that are invalid."""
         column = as_column(X)
         if not any(isinstance(value, Data) for value in column):
-            return self._readable(self.graphs_.transform(column), column, backbone)
+            graphs = as_column(self.graphs_.transform(column))  # a frame, if that is what scikit-learn is set to
+            return self._readable(graphs, column, backbone)
         for row, value in enumerate(column):
             missing = [key for key in _NEEDED[backbone.reads] if value is not None and key not in value]
             if missing:

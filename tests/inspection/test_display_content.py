@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from ase.build import molecule
 from scipy.stats import spearmanr
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.dummy import DummyRegressor
@@ -291,6 +292,16 @@ def test_attention_of_a_model(attention):
     display = LayerAttentionDisplay.from_estimator(attention, ALCOHOLS, kind="atoms", row=2)
     assert display.mol == "CCCO"
     np.testing.assert_allclose(display.weights, attention.attended_states(["CCCO"])[1][0], atol=1e-6)
+
+
+def test_attention_to_ready_graphs_and_with_frames_as_output(attention):
+    expected = LayerAttentionDisplay.from_estimator(attention, ALCOHOLS)
+    graphs = attention.graphs_.transform(ALCOHOLS)
+    with config_context(transform_output="pandas"):
+        for X in (graphs, ALCOHOLS):
+            display = LayerAttentionDisplay.from_estimator(attention, X, kind="elements")
+            assert list(display.elements) == list(expected.elements)
+            np.testing.assert_allclose(display.weights, expected.weights)
 
 
 def test_attention_is_drawn_on_its_own_atoms(attention):

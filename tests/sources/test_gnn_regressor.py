@@ -447,6 +447,18 @@ def test_forces_through_metadata_routing():
     )
 
 
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_frames_as_the_output_of_all_transformers(fitted, output):
+    expected = fitted.predict(MOLECULES)
+    with config_context(transform_output=output):
+        assert_allclose(fitted.predict(MOLECULES), expected)
+        again = tiny(graphs=AtomGraphs(4.0, on_invalid="nan")).fit(MOLECULES, np.arange(10.0))
+        with pytest.warns(InvalidRowsWarning):
+            assert np.isnan(again.predict([MOLECULES[0], None])).tolist() == [False, True]
+    framed = tiny(graphs=AtomGraphs(4.0).set_output(transform=output)).fit(MOLECULES, np.arange(10.0))
+    assert_allclose(framed.predict(MOLECULES[:1]), again.predict(MOLECULES[:1]))
+
+
 # ---------------------------------------------------------------- files
 
 
