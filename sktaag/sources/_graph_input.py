@@ -42,6 +42,7 @@ class GraphInputMixin:
         if backbone.cutoff is not None:
             _check_cutoff(self.graphs_.cutoff, backbone.cutoff)
         column = as_column(X)
+        self._takes_graphs = _holds_graphs(column)
         self.graphs_.fit(column)
         self.n_features_in_ = 1
         return self._to_graphs(column, backbone)
@@ -49,7 +50,8 @@ class GraphInputMixin:
     def _to_graphs(self, X, backbone):
         """Turn a column of structures, or of ready graphs, into an array of graphs; None for rows that are invalid."""
         column = as_column(X)
-        if not any(isinstance(value, Data) for value in column):
+        all_invalid = self._takes_graphs and all(value is None for value in column)  # says what made the graphs
+        if not _holds_graphs(column) and not all_invalid:
             graphs = as_column(self.graphs_.transform(column))  # a frame, if that is what scikit-learn is set to
             return self._readable(graphs, column, backbone)
         for row, value in enumerate(column):
@@ -117,6 +119,10 @@ def _check_cutoff(ends, needed):
             f"graphs end at cutoff={ends:g} Å, but the backbone looks as far as {needed:g} Å. Raise the cutoff of the "
             "graphs or lower that of the backbone."
         )
+
+
+def _holds_graphs(column):
+    return any(isinstance(value, Data) for value in column)
 
 
 def _symbol(number):

@@ -278,10 +278,13 @@ class TAAGFeaturizer(FrozenSourceMixin, NetParamsMixin, TransformerMixin, BaseEs
         """Return the model, and the graphs, which are made once for all folds."""
         check_pooling(self.pooling)
         model = self._model()
-        return model, model._fit_graphs(X, open_graph_source(self.source))
+        graphs = model._fit_graphs(X, open_graph_source(self.source))
+        self._takes_graphs = model._takes_graphs
+        return model, graphs
 
     def _learn(self, model, graphs, y, forces):
         self.model_ = model.fit(graphs, y, **({} if forces is None else {"forces": forces}))
+        self.model_._takes_graphs = self._takes_graphs  # as X, not the graphs that were made of it
         self.layer_weights_ = self.model_.layer_weights_
         self.n_features_in_ = 1
         return self

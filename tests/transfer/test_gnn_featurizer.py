@@ -17,8 +17,8 @@ from sktaag.cache import RowCache
 from sktaag.graphs import AtomGraphs
 from sktaag.nn import make_backbone
 from sktaag.sources import GNNRegressor, save_source
-from sktaag.structures import InvalidRowsWarning
-from sktaag.transfer import FineTunedRegressor, GNNFeaturizer, TAAGRegressor
+from sktaag.structures import InvalidRowsError, InvalidRowsWarning
+from sktaag.transfer import FineTunedRegressor, GNNFeaturizer, TAAGFeaturizer, TAAGRegressor
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +178,18 @@ def test_invalid_rows_become_nan(source):
         features = featurizer.transform([MOLECULES[0], molecule("H2O")[:0]])
     assert np.isnan(features[1]).all()
     assert np.isfinite(features[0]).all()
+
+
+def test_graphs_that_are_all_invalid_are_rows_of_nan_too(source):
+    chain = make_pipeline(AtomGraphs(4.0, on_invalid="nan"), GNNFeaturizer(source)).fit(MOLECULES)
+    learned = make_pipeline(AtomGraphs(4.0, on_invalid="nan"), TAAGFeaturizer(source, cv=None, max_epochs=1))
+    for model in (chain, learned.fit(MOLECULES, ENERGIES)):
+        for X in ([MOLECULES[0], None], [None]):
+            with pytest.warns(InvalidRowsWarning):
+                assert np.isnan(model.transform(X)[-1]).all()
+    for model in (GNNFeaturizer(source), TAAGFeaturizer(source, cv=None, max_epochs=1)):
+        with pytest.raises(InvalidRowsError, match="row 0: None: is missing"):
+            model.fit(MOLECULES, ENERGIES).transform([None])
 
 
 @pytest.mark.parametrize(
