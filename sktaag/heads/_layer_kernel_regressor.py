@@ -10,18 +10,20 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 _BOUNDS = (-12.0, 7.0)  # of the logarithms of weights and noise, in units of the variance of y
+_MEAN = 1e3  # prior variance of the mean, in the same units: wide, for the mean was taken off y and is not known
 _STARTS = (-6.0, -3.0, 0.0)  # of the logarithm of the noise: the likelihood has a maximum for little and one for much
 
 
 class LayerKernelRegressor(RegressorMixin, BaseEstimator):
     r"""Gaussian process, or ridge regression, whose kernel is a sum of one kernel for each layer.
 
-    .. math:: K = \sum_t w_t K_t + \sigma^2 I, \qquad w_t \ge 0
+    .. math:: K = \sum_t w_t K_t + \sigma^2 I + c, \qquad w_t \ge 0
 
     The weights say how much of each depth of a source the target takes, as layer attention does, but there are as many
     of them as layers, and they are found without a training loop: by the marginal likelihood, or by the
     leave-one-out error, both in closed form [1]_. Tens of samples are enough for that, where an attention that is
-    trained by gradients overfits.
+    trained by gradients overfits. The constant c is wide and stands for a mean that is not known, as the intercept of
+    ridge regression.
 
     Parameters
     ----------
@@ -33,7 +35,8 @@ class LayerKernelRegressor(RegressorMixin, BaseEstimator):
         Linear is ridge regression with one penalty for each layer. The width of "rbf" is the median distance of the
         training rows in that layer.
     criterion : {"likelihood", "loo"}, default="likelihood"
-        What the weights maximise: the log marginal likelihood, or minus the mean squared leave-one-out error.
+        What the weights maximise: the log marginal likelihood, or minus the mean squared leave-one-out error. As that
+        leaves a common factor of weights and noise open, it is the one that gives the errors unit variance.
 
     Attributes
     ----------
@@ -101,7 +104,7 @@ class LayerKernelRegressor(RegressorMixin, BaseEstimator):
         for name, allowed in (("kernel", ("linear", "rbf")), ("criterion", ("likelihood", "loo"))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}.")
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
+        X, y = validate_data(self, X, y, dtype=np.float64, order="C", y_numeric=True, ensure_min_samples=2)
         labels = self._labels(X.shape[1])
         self._means, spread = X.mean(axis=0), X.std(axis=0)
         tiny = np.finfo(np.float32).eps * np.abs(X).max(axis=0)  # rounding of features in single precision
@@ -127,15 +130,16 @@ class LayerKernelRegressor(RegressorMixin, BaseEstimator):
             for start in _STARTS
         ]  # fmt: skip
         best = min(found, key=lambda result: result.fun)
-        self._weights, noise = np.exp(best.x[:-1]), np.exp(best.x[-1])
-        whole = np.tensordot(self._weights, kernels, axes=1) + noise * np.eye(len(y))
-        self._factor = cho_factor(whole, lower=True)
-        self._dual = cho_solve(self._factor, scaled)
+        logs = best.x
+        if self.criterion == "loo":  # it does not see a factor common to weights and noise
+            inverse, dual, _ = _solve(logs, kernels, scaled)
+            logs = logs + np.log(np.mean(dual**2 / np.diag(inverse)) or 1.0)
+        self._weights, noise = np.exp(logs[:-1]), np.exp(logs[-1])
+        inverse, self._dual, self._factor = _solve(logs, kernels, scaled)
         self.noise_ = float(np.sqrt(noise) * self._y_spread)
         shares = self._weights * np.array([np.trace(kernel) > 0 for kernel in kernels])
         self.layer_weights_ = shares / (shares.sum() or 1.0)
-        self.log_likelihood_ = -float(_likelihood_loss(best.x, kernels, scaled)[0])
-        inverse = cho_solve(self._factor, np.eye(len(y)))
+        self.log_likelihood_ = -float(_likelihood_loss(logs, kernels, scaled)[0])
         self.loo_predictions_ = y - self._dual / np.diag(inverse) * self._y_spread
         return self
 
@@ -155,9 +159,9 @@ class LayerKernelRegressor(RegressorMixin, BaseEstimator):
             If `return_std`.
         """
         check_is_fitted(self)
-        rows = self._scale(validate_data(self, X, dtype=np.float64, reset=False))
+        rows = self._scale(validate_data(self, X, dtype=np.float64, order="C", reset=False))
         scale = (self._weights / self._sizes)[:, None, None]
-        cross = (scale * self._kernels(rows, self._rows)).sum(axis=0)
+        cross = (scale * self._kernels(rows, self._rows)).sum(axis=0) + _MEAN
         y = cross @ self._dual * self._y_spread + self._y_mean
         if not return_std:
             return y
@@ -165,7 +169,7 @@ class LayerKernelRegressor(RegressorMixin, BaseEstimator):
             own = np.array([(rows[:, columns] ** 2).sum(axis=1) for columns in self._columns])
         else:
             own = np.repeat(self._varies[:, None], len(rows), axis=1)
-        variance = (scale[:, 0] * own).sum(axis=0) - (cross * cho_solve(self._factor, cross.T).T).sum(axis=1)
+        variance = (scale[:, 0] * own).sum(axis=0) + _MEAN - (cross * cho_solve(self._factor, cross.T).T).sum(axis=1)
         return y, np.sqrt(variance.clip(0) * self._y_spread**2 + self.noise_**2)
 
     def _labels(self, n_features):
@@ -208,7 +212,7 @@ class LayerKernelRegressor(RegressorMixin, BaseEstimator):
 
 def _solve(logs, kernels, y):
     """Inverse of the whole kernel, the dual coefficients, and the factor."""
-    whole = np.tensordot(np.exp(logs[:-1]), kernels, axes=1) + np.exp(logs[-1]) * np.eye(len(y))
+    whole = np.tensordot(np.exp(logs[:-1]), kernels, axes=1) + np.exp(logs[-1]) * np.eye(len(y)) + _MEAN
     factor = cho_factor(whole, lower=True)
     inverse = cho_solve(factor, np.eye(len(y)))
     return inverse, inverse @ y, factor

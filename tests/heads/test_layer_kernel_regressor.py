@@ -6,12 +6,12 @@ from scipy.optimize import approx_fprime
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, LeaveOneOut, cross_val_predict
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sktaag.heads import LayerKernelRegressor
-from sktaag.heads._layer_kernel_regressor import _likelihood_loss, _loo_loss
+from sktaag.heads._layer_kernel_regressor import _MEAN, _likelihood_loss, _loo_loss
 
 RNG = np.random.RandomState(0)
 X = RNG.randn(40, 12) * np.repeat([1.0, 10.0, 0.1], 4)
@@ -54,7 +54,7 @@ def test_one_linear_layer_is_ridge_regression():
 def test_one_rbf_layer_is_the_gaussian_process_of_scikit_learn():
     model = LayerKernelRegressor(1, kernel="rbf").fit(X, Y)
     noise = (model.noise_ / Y.std()) ** 2
-    kernel = ConstantKernel(model._weights[0]) * RBF(model._widths[0]) + WhiteKernel(noise)
+    kernel = ConstantKernel(model._weights[0]) * RBF(model._widths[0]) + ConstantKernel(_MEAN) + WhiteKernel(noise)
     scaler = StandardScaler().fit(X)
     theirs = GaussianProcessRegressor(kernel, alpha=0, optimizer=None, normalize_y=True).fit(scaler.transform(X), Y)
     mean, std = theirs.predict(scaler.transform(X[:6] + 0.5), return_std=True)
@@ -64,15 +64,45 @@ def test_one_rbf_layer_is_the_gaussian_process_of_scikit_learn():
     assert model.log_likelihood_ == pytest.approx(theirs.log_marginal_likelihood_value_, rel=1e-8)
 
 
-def test_leave_one_out_is_a_plain_loop():
-    model = LayerKernelRegressor(3).fit(X, Y)
+def many_columns(n, n_columns=90):
+    """Rows of three layers of many more columns than rows, as those of a network, and a target that is half noise."""
+    rng = np.random.RandomState(1)
+    hidden = rng.randn(n, 6)
+    columns = hidden @ rng.randn(6, n_columns) + 0.3 * rng.randn(n, n_columns)
+    return columns, hidden[:, 0] + rng.randn(n)
+
+
+@pytest.mark.parametrize("criterion", ["likelihood", "loo"])
+@pytest.mark.parametrize(("rows", "y"), [(X, Y), many_columns(25)], ids=["few columns", "many columns"])
+def test_leave_one_out_is_ridge_regression_without_the_row(rows, y, criterion):
+    model = LayerKernelRegressor(3, criterion=criterion).fit(rows, y)
+    scale = np.repeat(np.sqrt(model._weights / model._sizes), rows.shape[1] // 3)
+    columns = StandardScaler().fit_transform(rows) * scale
+    ridge = Ridge((model.noise_ / y.std()) ** 2, solver="svd")
+    assert_allclose(model.loo_predictions_, cross_val_predict(ridge, columns, y, cv=LeaveOneOut()), atol=0.01 * y.std())
+
+
+def test_rbf_leave_one_out_is_a_plain_loop():
+    model = LayerKernelRegressor(3, kernel="rbf").fit(X, Y)
     kernels = model._kernels(model._rows) / model._sizes[:, None, None]
-    whole = np.tensordot(model._weights, kernels, axes=1)
+    whole = np.tensordot(model._weights, kernels, axes=1) + _MEAN
     y, noise = (Y - Y.mean()) / Y.std(), (model.noise_ / Y.std()) ** 2
     for i in range(5):
         others = np.delete(np.arange(len(y)), i)
         dual = np.linalg.solve(whole[np.ix_(others, others)] + noise * np.eye(len(others)), y[others])
         assert model.loo_predictions_[i] == pytest.approx(whole[i, others] @ dual * Y.std() + Y.mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+@pytest.mark.parametrize("criterion", ["likelihood", "loo"])
+def test_many_columns_and_noise(kernel, criterion):
+    rows, y = many_columns(300)
+    model = LayerKernelRegressor(3, kernel=kernel, criterion=criterion).fit(rows[:40], y[:40])
+    predicted, std = model.predict(rows[40:], return_std=True)
+    error = np.sqrt(np.mean((predicted - y[40:]) ** 2))
+    assert 0.7 < np.sqrt(np.mean((model.loo_predictions_ - y[:40]) ** 2)) / error < 1.2
+    assert 0.7 < np.sqrt(np.mean(std**2)) / error < 1.2
+    assert 0.7 < model.noise_ < 1.2  # it is 1
 
 
 def test_layers_by_name_number_and_label():
