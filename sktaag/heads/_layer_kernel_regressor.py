@@ -29,8 +29,9 @@ class LayerKernelRegressor(RegressorMixin, BaseEstimator):
     ----------
     layers : None, int or array-like of shape (n_features,), default=None
         Layer of each column. None reads the names of the columns up to the first underscore, ``L(-2)`` of
-        ``L(-2)_mean_7``: for a DataFrame, such as ``GNNFeaturizer(...).set_output(transform="pandas")`` makes. An
-        integer is a number of equal blocks.
+        ``L(-2)_mean_7``: for a DataFrame, such as ``GNNFeaturizer(...).set_output(transform="pandas")`` makes. What a
+        FeatureUnion or several sources put before it, up to a double underscore, tells layers apart. An integer is a
+        number of equal blocks.
     kernel : {"linear", "rbf"}, default="linear"
         Linear is ridge regression with one penalty for each layer. The width of "rbf" is the median distance of the
         training rows in that layer.
@@ -181,7 +182,8 @@ class LayerKernelRegressor(RegressorMixin, BaseEstimator):
                     '(set_output(transform="pandas") on the featurizer), a number of equal blocks, or a label for each '
                     "column."
                 )
-            return np.array([name.partition("_")[0] for name in names])
+            parts = [name.rpartition("__") for name in names]  # what stands before may have underscores too
+            return np.array([step + dunder + rest.partition("_")[0] for step, dunder, rest in parts])
         if isinstance(self.layers, Integral):
             if not 1 <= self.layers <= n_features or n_features % self.layers:
                 raise ValueError(f"X has {n_features} columns, which are not {self.layers} equal blocks.")

@@ -115,6 +115,16 @@ def test_layers_by_name_number_and_label():
     assert_allclose(label.layer_weights_, number.layer_weights_, atol=1e-4)
 
 
+def test_layers_of_several_sources():
+    """As FeatureUnion, ColumnTransformer and FrozenFeaturizer name them."""
+    names = [
+        f"{source}__L(-{k})_{j}" for source in ("melting_point", "union__two_steps") for k in (2, 1) for j in (1, 2, 3)
+    ]
+    model = LayerKernelRegressor().fit(pd.DataFrame(X, columns=names), Y)
+    steps = ["melting_point__L(-2)", "melting_point__L(-1)", "union__two_steps__L(-2)", "union__two_steps__L(-1)"]
+    assert model.layers_.tolist() == steps
+
+
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 def test_constant_layers_have_no_weight(kernel):
     constant = np.c_[X[:, :4], 1 / 3 + 1e-9 * RNG.randn(40, 4)].astype(np.float32)  # but for rounding
