@@ -7,6 +7,8 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.optimize import minimize
 
 _BOUNDS = (-14.0, 10.0)  # of the logarithms of prior variances, in units of the variance of the first rows
+_WIDE = 100.0  # prior variance of a mean that is not known, in the same units
+_NOTHING = 1e-10  # of a mean square: what rounding leaves
 _NOISE_BOUNDS = (-14.0, 2.0)  # likewise of noise, in units of the mean square of its rows
 _NOISES = (-8.0, -4.0, 0.0)  # where the search begins: the likelihood has a maximum for little and one for much noise
 _MANY = 300  # rows from which only the best beginning is followed, as then they lead to the same end
@@ -77,7 +79,7 @@ class Evidence:
     root: np.ndarray
 
 
-def maximise_evidence(kinds, blocks):
+def maximise_evidence(kinds, blocks, *, wide=False, loose=0.0):
     r"""Fit :math:`y_k = \Phi_k w + \epsilon_k` with :math:`w_b \sim N(0, v_b)` and :math:`\epsilon_k \sim N(0, s_k^2)`.
 
     Parameters
@@ -85,6 +87,11 @@ def maximise_evidence(kinds, blocks):
     kinds : list of Rows
     blocks : ndarray of int of shape (n_columns,)
         Block of each column, from 0.
+    wide : bool, default=False
+        Whether block 0 is a mean that was taken off the rows of the first kind: its prior variance is not sought, but
+        wide. If it were small, the missing mean would count as a sign of little noise.
+    loose : float or ndarray of shape (n_blocks,), default=0.0
+        Mean square of the rows of the first kind, by block, that is expected where they themselves are all nothing.
 
     Returns
     -------
@@ -98,10 +105,12 @@ def maximise_evidence(kinds, blocks):
     n_blocks = blocks.max() + 1
     kernels = np.array([design[:, blocks == b] @ design[:, blocks == b].T for b in range(n_blocks)])
     sizes = np.array([np.diag(kernel)[kind_of == 0].sum() for kernel in kernels]) / kinds[0].n_rows
+    sizes = np.where(sizes > _NOTHING * loose, sizes, loose)
     sizes[sizes <= 0] = 1.0
     kernels /= sizes[:, None, None]
-    unit = kinds[0].square / kinds[0].n_rows or 1.0
-    squares = np.array([kind.square / kind.n_rows or unit for kind in kinds])
+    squares = np.array([kind.square / kind.n_rows for kind in kinds])
+    squares[squares <= _NOTHING * squares.max()] = squares.max() or 1.0
+    unit = squares[0]
 
     def loss(logs):
         return _loss(logs, kernels, y, kind_of, dropped)
@@ -110,6 +119,10 @@ def maximise_evidence(kinds, blocks):
     if len(y) > _MANY:
         starts = [min(starts, key=lambda start: loss(start)[0])]
     bounds = [tuple(np.log(unit) + _BOUNDS)] * n_blocks + [tuple(np.log(s) + _NOISE_BOUNDS) for s in squares]
+    if wide:
+        bounds[0] = (np.log(unit * _WIDE),) * 2
+        for start in starts:
+            start[0] = bounds[0][0]
     found = [minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds) for start in starts]
     best = min(found, key=lambda result: result.fun)
     explained, noises = np.exp(best.x[:n_blocks]), np.exp(best.x[n_blocks:])

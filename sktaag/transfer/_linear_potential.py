@@ -36,7 +36,8 @@ class LinearPotential(
     with the state :math:`x_{it}` of atom i after block t, and of each element a reference energy e and the mean state
     :math:`\bar x`. Energies and forces are linear in w, so that w follows from both in closed form, without a training
     loop. The prior variance of w is one number for each depth; these and the noise of energies and of forces are where
-    the marginal likelihood is highest [1]_. A depth that does not help gets no variance.
+    the marginal likelihood is highest [1]_. A depth that does not help gets no variance. The mean energy of an atom is
+    not known and has a wide one.
 
     Parameters
     ----------
@@ -185,7 +186,7 @@ class LinearPotential(
                 kinds.append(self._force_rows(backbone, graphs, forces, device))
         finally:
             self.backbone_.cpu()
-        self._keep(maximise_evidence(kinds, self._blocks))
+        self._keep(maximise_evidence(kinds, self._blocks, wide=True, loose=self._loose))
         return self
 
     def predict(self, X, return_std=False):
@@ -212,7 +213,7 @@ class LinearPotential(
         for indices, (energies, sums, _) in self._run(graphs, forces=False):
             y[indices] = energies.cpu().numpy()
             pooled[indices] = sums.flatten(1).cpu().numpy()
-        y[there] += self._scaler.baseline(numbers)[:, 0] + self._counts(numbers) @ self._reference_shift
+        y[there] += self._scaler.baseline(numbers)[:, 0] + self._counts(numbers)[:, 1:] @ self._reference_shift
         if not return_std:
             return y
         rows = np.column_stack([self._counts(numbers), pooled[there]])[:, self._active]
@@ -271,14 +272,15 @@ class LinearPotential(
         self._means = np.array([part.mean(axis=0) for part in parts])  # (elements, depths, channels)
         varies = np.array([part.std(axis=0) for part in parts]) > _CONSTANT * np.abs(self._means)
         varies &= np.isin(np.arange(whole.shape[1]), depths)[:, None]
-        n_references = len(self.elements_)
-        self._active = np.r_[np.ones(n_references, bool), varies.ravel()]
-        block = np.broadcast_to(np.arange(1, whole.shape[1] + 1)[:, None], varies.shape).ravel()
-        self._depths, self._blocks = np.unique(
-            np.r_[np.zeros(n_references, int), block][self._active], return_inverse=True
-        )
+        n_elements = len(self.elements_)
+        self._active = np.r_[np.ones(1 + n_elements, bool), varies.ravel()]
+        depth_of = np.broadcast_to(np.arange(whole.shape[1])[:, None], varies.shape).ravel()
+        labels = np.r_[-2, np.full(n_elements, -1), depth_of]  # an energy for every atom, references, states
+        self._depths, self._blocks = np.unique(labels[self._active], return_inverse=True)
 
         whole -= self._means[of_element]
+        spread = np.square(whole).sum(axis=(0, 2)) / len(graphs)  # of sums of independent atoms
+        self._loose = np.r_[0.0, 0.0, spread[self._depths[2:]]]
         pooled = np.zeros((len(graphs), *varies.shape))
         np.add.at(pooled, (np.repeat(np.arange(len(graphs)), [len(z) for z in numbers]), of_element), whole)
         design = np.column_stack([self._counts(numbers), pooled.reshape(len(graphs), -1)])[:, self._active]
@@ -297,27 +299,32 @@ class LinearPotential(
                 known = ~np.isnan(force)
                 design = np.zeros((len(force), *self._means.shape))
                 design[:, np.searchsorted(self.elements_, np.unique(graph.z.numpy()))] = -jacobian
-                design = np.column_stack([np.zeros((len(force), len(self.elements_))), design.reshape(len(force), -1)])
+                references = np.zeros((len(force), 1 + len(self.elements_)))
+                design = np.column_stack([references, design.reshape(len(force), -1)])
                 rows.add(design[known][:, self._active], force[known])
         return rows
 
     def _keep(self, found):
         weights = np.zeros(len(self._active))
         weights[self._active] = found.weights
-        n_references = len(self.elements_)
-        self._reference_shift = weights[:n_references]
-        self.coef_ = weights[n_references:].reshape(self._means.shape)
-        shares = np.zeros(self._means.shape[1] + 1)
-        shares[self._depths] = found.explained
-        self.layer_weights_ = shares[1:] / (shares[1:].sum() or 1.0)
+        n_elements = len(self.elements_)
+        self._reference_shift = weights[0] + weights[1 : 1 + n_elements]
+        self.coef_ = weights[1 + n_elements :].reshape(self._means.shape)
+        shares = np.zeros(self._means.shape[1])
+        shares[self._depths[2:]] = found.explained[2:]
+        self.layer_weights_ = shares / (shares.sum() or 1.0)
         self.noise_ = float(found.noises[0])
         self.force_noise_ = float(found.noises[1]) if self.uses_forces_ else None
         self.log_likelihood_ = found.log_likelihood
         self._prior, self._root = found.prior, found.root
-        del self._blocks, self._depths
+        del self._blocks, self._depths, self._loose
 
     def _counts(self, numbers):
-        return np.array([(z[:, None] == self.elements_).sum(axis=0) for z in numbers]).reshape(-1, len(self.elements_))
+        """Count the known atoms of each structure, all together and by element."""
+        counts = np.zeros((len(numbers), len(self.elements_)))
+        for row, z in zip(counts, numbers, strict=True):
+            row += (z[:, None] == self.elements_).sum(axis=0)
+        return np.column_stack([counts.sum(axis=1), counts])
 
     # ---------------------------------------------------------------- prediction
 

@@ -104,13 +104,13 @@ def test_closed_form_is_the_least_squares_of_the_whole_design_matrix(backbone, w
     sums = pooled(backbone, made, elements)
     counts = np.array([[(atoms.numbers == z).sum() for z in elements] for atoms in made])
     centred = sums - counts[..., None, None] * model._means
-    design = np.column_stack([counts, centred.reshape(len(made), -1)])[:, model._active]
+    design = np.column_stack([counts.sum(axis=1), counts, centred.reshape(len(made), -1)])[:, model._active]
     baseline = counts @ model._scaler.reference_energies_[elements, 0]
     rows, targets = [design / model.noise_], [(energies - baseline) / model.noise_]
     if with_forces:
         for atoms, force in zip(made, forces, strict=True):
             slopes = derivatives(lambda a: pooled(backbone, a, elements), atoms)
-            slopes = np.column_stack([np.zeros((len(slopes), 2)), slopes.reshape(len(slopes), -1)])[:, model._active]
+            slopes = np.column_stack([np.zeros((len(slopes), 3)), slopes.reshape(len(slopes), -1)])[:, model._active]
             known = ~np.isnan(force.ravel())
             rows.append(-slopes[known] / model.force_noise_)
             targets.append(force.ravel()[known] / model.force_noise_)
@@ -146,6 +146,17 @@ def test_likelihood_of_condensed_rows_is_that_of_all_rows():
     posterior = np.diag(found.prior) - found.root.T @ found.root
     precision = np.diag(1 / found.prior) + few.T @ few / found.noises[0] ** 2 + many.T @ many / found.noises[1] ** 2
     assert_allclose(posterior, np.linalg.inv(precision), atol=1e-8)
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_a_mean_that_was_taken_off_does_not_speak_for_little_noise(seed):
+    rng = np.random.RandomState(seed)
+    design = rng.randn(25, 60)
+    y = design[:, :30] @ rng.randn(30) / 5 + rng.randn(25)
+    rows = Rows(61)
+    rows.add(np.column_stack([np.ones(25), design - design.mean(axis=0)]), y - y.mean())
+    found = maximise_evidence([rows], np.repeat([0, 1, 2], [1, 30, 30]), wide=True)
+    assert 0.7 < found.noises[0] < 1.3  # it is 1
 
 
 def test_gradient_of_the_likelihood():
@@ -209,6 +220,23 @@ def test_layers(backbone):
     assert not only_references.layer_weights_.any()
     with pytest.raises(ValueError, match=r"layers=4 asks for depth 4, counted from the last block; the source has 3, "):
         LinearPotential(backbone, layers=4).fit(MOLECULES, ENERGIES)
+
+
+def test_a_single_frame_and_equal_frames(backbone):
+    """Sums of centred states are nothing there, and energies without their mean too."""
+    made, energies, forces = clusters(3)
+    model = LinearPotential(backbone).fit(made[:1], energies[:1], forces=forces[:1])
+    (found,) = model.predict_forces(made[:1])
+    assert np.abs(found - forces[0]).mean() < 0.3 * np.abs(forces[0]).mean()
+    assert_allclose(model.predict(made[:1]), energies[:1], atol=0.01)
+    equal, shifted = [made[0]] * 6, 5 + 0.01 * np.arange(6)
+    plain = LinearPotential(backbone).fit(equal, shifted)
+    y, std = plain.predict(made, return_std=True)
+    assert_allclose(y, 5.025, atol=0.01)
+    assert ((std > 0.015) & (std < 0.2)).all()
+    model = LinearPotential(backbone).fit(equal, shifted, forces=[forces[0]] * 6)
+    assert_allclose(model.predict(equal), 5.025, atol=0.01)
+    assert np.abs(model.predict_forces(equal)[0] - forces[0]).mean() < 0.3 * np.abs(forces[0]).mean()
 
 
 def test_energies_do_not_depend_on_frame_order_or_company(trained):
