@@ -141,7 +141,7 @@ class GraphRegression(ConservativeMixin, MultiOutputMixin, RegressorMixin, Graph
             If the model has several targets, intensive ones, or no positions.
         """
         check_is_fitted(self)
-        self._check_conservative(self.backbone_, self.target_scaler_.scale_.size)
+        self._check_conservative(self.backbone_, self._n_energies)
         return self._predict_graphs(self._to_graphs(X, self.backbone_), forces=True)[1]
 
     def score(self, X, y, sample_weight=None):
@@ -193,6 +193,13 @@ class GraphRegression(ConservativeMixin, MultiOutputMixin, RegressorMixin, Graph
         y = outputs * scaler.scale_
         y[there] += scaler.baseline(numbers)
         return y, [None if part is None else part * scaler.scale_[0] for part in gradients]
+
+    @property
+    def _n_energies(self):
+        return self.target_scaler_.scale_.size
+
+    def _evaluation_network(self):
+        return evaluation_copy(self.module_, resolve_device(self.device))
 
     def _strain_gradient(self, graph, network):
         device = resolve_device(self.device)

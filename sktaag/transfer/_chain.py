@@ -58,7 +58,7 @@ class Chain:
     """
 
     def __init__(self, source, member=None, libraries=None):
-        *steps, network = _flatten(open_source(source, {} if libraries is None else libraries))
+        *steps, network = flatten(open_source(source, {} if libraries is None else libraries))
         if member is not None or isinstance(network, ShotgunEnsemble):
             network = _pick_member(network, member)
         self.steps = copy.deepcopy(steps)
@@ -156,12 +156,12 @@ class Chain:
         return [layer.cpu().numpy() for layer in (*hidden, output)]
 
 
-def _flatten(estimator):
+def flatten(estimator):
     """List the steps of nested Pipelines, without what only protects an estimator from being fitted again."""
     if isinstance(estimator, FrozenEstimator):
-        return _flatten(estimator.estimator)
+        return flatten(estimator.estimator)
     if isinstance(estimator, Pipeline):
-        return [part for _, step in estimator.steps for part in _flatten(step)]
+        return [part for _, step in estimator.steps for part in flatten(step)]
     return [] if estimator is None or isinstance(estimator, str) else [estimator]
 
 

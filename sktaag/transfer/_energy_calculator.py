@@ -1,13 +1,13 @@
 """A fitted energy model as a calculator of ASE."""
 
+from copy import copy
+
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sktaag.heads._torch_state import resolve_device
-from sktaag.sources._graph_networks import evaluation_copy
-from sktaag.sources._graph_regression import GraphRegression
+from sktaag.sources._conservative import ConservativeMixin
+from sktaag.transfer._chain import flatten
 
 
 class EnergyCalculator(Calculator):
@@ -16,8 +16,8 @@ class EnergyCalculator(Calculator):
     Parameters
     ----------
     model : fitted estimator or Pipeline that ends in one
-        With `predict` and `predict_forces`: `TAAGRegressor`, `FineTunedRegressor`, `sktaag.sources.GNNRegressor`.
-        Its state at this moment is what is taken.
+        With `predict` and `predict_forces`: `TAAGRegressor`, `FineTunedRegressor`, `LinearPotential`,
+        `sktaag.sources.GNNRegressor`. Its state at this moment is what is taken.
     energy_unit : float, default=1.0
         Unit of the model's energies in eV, such as ``ase.units.kcal / ase.units.mol``. Its forces are in this unit for
         each Å.
@@ -28,6 +28,8 @@ class EnergyCalculator(Calculator):
     ------
     NotFittedError
         If the model is not fitted.
+    InvalidRowsError
+        In a calculation, if the structure cannot be read, even if the model lets such rows pass.
     TypeError
         If it predicts no forces.
     ValueError
@@ -60,19 +62,18 @@ class EnergyCalculator(Calculator):
 
     def __init__(self, model, *, energy_unit=1.0, **kwargs):
         super().__init__(**kwargs)
-        steps = []
-        if isinstance(model, Pipeline):
-            *steps, model = [step for _, step in model.steps]
+        *steps, model = flatten(model)
         if not hasattr(model, "predict_forces"):
             raise TypeError(f"The model must have predict_forces, which {type(model).__name__} has not.")
         check_is_fitted(model)
         self.energy_unit = energy_unit
-        self._steps = steps
-        self._model = model
+        self._steps = [_strict(step) for step in steps]
+        self._model = copy(model)  # `fit` puts new attributes in place of the old ones
         self._network = None
-        if isinstance(model, GraphRegression):
-            model._check_conservative(model.backbone_, model.target_scaler_.scale_.size)
-            self._network = evaluation_copy(model.module_, resolve_device(model.device))
+        if isinstance(model, ConservativeMixin):
+            model._check_conservative(model.backbone_, model._n_energies)
+            self._model.graphs_ = _strict(model.graphs_)
+            self._network = model._evaluation_network()
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
         """Compute energy, forces and stress; ASE calls this.
@@ -95,22 +96,28 @@ class EnergyCalculator(Calculator):
             self.results["stress"] = full_3x3_to_voigt_6_stress(stress)
 
     def _predict(self, atoms, with_forces, with_stress):
-        if with_stress and not (atoms.pbc.all() and hasattr(self._model, "_strain_gradient")):
+        if with_stress and not (atoms.pbc.all() and self._network is not None):
             raise PropertyNotImplementedError(
                 "There is a stress of structures that are periodic along all three cell vectors, with the models of "
                 f"sktaag; this is {type(self._model).__name__} and pbc={atoms.pbc.tolist()}."
             )
-        X = [atoms]
+        X, strain = [atoms], None
         for step in self._steps:
             X = step.transform(X)
         if self._network is None:
             energies = self._model.predict(X)
             forces = self._model.predict_forces(X) if with_forces else [None]
         else:
-            X = self._model._to_graphs(X, self._network.backbone)
+            X = self._model._to_graphs(X, self._model.backbone_)
             energies, forces = self._model._predict_graphs(X, with_forces, self._network)
-        strain = None
-        if with_stress:
-            X = X if self._network is not None else self._model._to_graphs(X, self._model.backbone_)
-            strain = self._model._strain_gradient(X[0], self._network)
+            if with_stress:
+                strain = self._model._strain_gradient(X[0], self._network)
         return float(energies.ravel()[0]), forces[0], strain
+
+
+def _strict(transformer):
+    """Copy a transformer so that a structure that cannot be read is an error: atoms cannot move along NaN."""
+    transformer = copy(transformer)
+    if hasattr(transformer, "on_invalid"):
+        transformer.on_invalid = "raise"
+    return transformer

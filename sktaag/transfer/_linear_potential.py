@@ -130,6 +130,7 @@ class LinearPotential(
     """
 
     target = "extensive"
+    _n_energies = 1
 
     def __init__(self, source, *, layers="all", use_forces=True, graphs=None, cache=None, device="auto"):
         self.source = source
@@ -208,15 +209,12 @@ class LinearPotential(
         """
         check_is_fitted(self)
         graphs = self._to_graphs(X, self.backbone_)
-        there, numbers = self._there(graphs)
-        y, pooled = np.full(len(graphs), np.nan), np.zeros((len(graphs), self._means.size))
-        for indices, (energies, sums, _) in self._run(graphs, forces=False):
-            y[indices] = energies.cpu().numpy()
-            pooled[indices] = sums.flatten(1).cpu().numpy()
-        y[there] += self._scaler.baseline(numbers)[:, 0] + self._counts(numbers)[:, 1:] @ self._reference_shift
+        y, _, pooled = self._evaluate(graphs)
         if not return_std:
             return y
-        rows = np.column_stack([self._counts(numbers), pooled[there]])[:, self._active]
+        there = [row for row, graph in enumerate(graphs) if graph is not None]
+        counts = self._counts([graphs[row].z.numpy() for row in there])
+        rows = np.column_stack([counts, pooled[there]])[:, self._active]
         std = np.full(len(graphs), np.nan)
         variance = rows**2 @ self._prior - np.square(rows @ self._root.T).sum(axis=1)
         std[there] = np.sqrt(variance.clip(0) + self.noise_**2)
@@ -242,13 +240,7 @@ class LinearPotential(
         """
         check_is_fitted(self)
         self._check_conservative(self.backbone_, 1)
-        graphs = self._to_graphs(X, self.backbone_)
-        self._there(graphs)
-        found = [None] * len(graphs)
-        for indices, (_, _, parts) in self._run(graphs, forces=True):
-            for i, part in zip(indices, parts, strict=True):
-                found[i] = part
-        return found
+        return self._evaluate(self._to_graphs(X, self.backbone_), forces=True)[1]
 
     @property
     def reference_energies_(self):
@@ -328,19 +320,45 @@ class LinearPotential(
 
     # ---------------------------------------------------------------- prediction
 
-    def _there(self, graphs):
-        """Row numbers of graphs, and their atomic numbers; warns of new elements."""
+    def _evaluation_network(self):
+        return evaluation_copy(self.backbone_, resolve_device(self.device))
+
+    def _predict_graphs(self, graphs, forces, network):
+        return self._evaluate(graphs, forces, network)[:2]
+
+    def _evaluate(self, graphs, forces=False, network=None):
+        """Compute energies, forces (None if not asked for) and pooled centred states; warns of new elements."""
+        network = self._evaluation_network() if network is None else network
+        read = self._reader(network)
+
+        def run(batch):
+            if forces:
+                batch.pos = batch.pos.detach().requires_grad_()
+            with torch.set_grad_enabled(forces):
+                energies, pooled = read(batch)
+            parts = [None] * batch.num_graphs
+            if forces:
+                (gradient,) = torch.autograd.grad(energies.sum(), batch.pos)
+                parts = np.split(-gradient.cpu().numpy(), batch.ptr[1:-1].cpu().numpy())
+            return energies.detach(), pooled.detach(), parts
+
         there = [row for row, graph in enumerate(graphs) if graph is not None]
         numbers = [graphs[row].z.numpy() for row in there]
         unknown = self._scaler.unknown(numbers)
         if len(unknown):
             self._warn_of_elements([there[i] for i in unknown])
-        return there, numbers
+        y, pooled, found = np.full(len(graphs), np.nan), np.zeros((len(graphs), self._means.size)), [None] * len(graphs)
+        for indices, (energies, sums, parts) in run_batches(graphs, run, network.device):
+            y[indices] = energies.cpu().numpy()
+            pooled[indices] = sums.flatten(1).cpu().numpy()
+            for i, part in zip(indices, parts, strict=True):
+                found[i] = part
+        y[there] += self._scaler.baseline(numbers)[:, 0] + self._counts(numbers)[:, 1:] @ self._reference_shift
+        return y, found, pooled
 
-    def _reader(self, device):
+    def _reader(self, network):
         """Return a function from a batch to the energies beyond the references, and the pooled centred states."""
-        backbone = evaluation_copy(self.backbone_, device)  # double precision
-        as_tensor = {"device": device, "dtype": backbone.dtype}
+        as_tensor = {"device": network.device, "dtype": network.dtype}
         n_elements = len(self.elements_)
         # atoms of elements that fit did not see have zeros
         coef, means = (
@@ -349,11 +367,11 @@ class LinearPotential(
         )
         index_of = np.full(len(self._scaler.elements_), n_elements)
         index_of[self.elements_] = np.arange(n_elements)
-        index_of = torch.as_tensor(index_of, device=device)
+        index_of = torch.as_tensor(index_of, device=network.device)
 
         def read(batch):
             of_element = index_of[batch.z]
-            states = backbone.tokens(batch) - means[of_element]
+            states = network.tokens(batch) - means[of_element]
             pooled = states.new_zeros(batch.num_graphs * (n_elements + 1), *states.shape[1:])
             pooled = pooled.index_add(0, batch.batch * (n_elements + 1) + of_element, states)
             pooled = pooled.view(batch.num_graphs, n_elements + 1, *states.shape[1:])
@@ -361,25 +379,6 @@ class LinearPotential(
 
         return read
 
-    def _run(self, graphs, forces):
-        """Energies beyond the references, pooled centred states, and forces, by batches."""
-        device = resolve_device(self.device)
-        read = self._reader(device)
-
-        def run(batch):
-            if forces:
-                batch.pos = batch.pos.detach().requires_grad_()
-            with torch.set_grad_enabled(forces):
-                energies, pooled = read(batch)
-            parts = None
-            if forces:
-                (gradient,) = torch.autograd.grad(energies.sum(), batch.pos)
-                parts = np.split(-gradient.cpu().numpy(), batch.ptr[1:-1].cpu().numpy())
-            return energies.detach(), pooled.detach(), parts
-
-        yield from run_batches(graphs, run, device)
-
-    def _strain_gradient(self, graph, network=None):
-        device = resolve_device(self.device)
-        read = self._reader(device)
-        return strain_gradient(lambda batch: read(batch)[0], graph, device)
+    def _strain_gradient(self, graph, network):
+        read = self._reader(network)
+        return strain_gradient(lambda batch: read(batch)[0], graph, network.device)

@@ -13,10 +13,12 @@ from graph_sources import ENERGIES, MOLECULES, TINY, clusters, tiny_source
 from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from sklearn.pipeline import make_pipeline
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from sktaag.graphs import AtomGraphs
 from sktaag.sources import GNNRegressor
+from sktaag.structures import InvalidRowsError
 from sktaag.transfer import EnergyCalculator, LinearPotential, TAAGRegressor
 
 
@@ -123,11 +125,41 @@ def test_what_the_model_becomes_later_does_not_matter(source):
     assert again.get_potential_energy(MOLECULES[0]) == pytest.approx(before, rel=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["network", "linear", "pipeline"])
+def test_another_fit_of_the_model_does_not_matter(source, kind):
+    model = LinearPotential(source) if kind == "linear" else GNNRegressor(**TINY, max_epochs=1, random_state=0)
+    model = make_pipeline(AtomGraphs(4.0), model) if kind == "pipeline" else model
+    atoms = with_calculator(model.fit(MOLECULES, ENERGIES), MOLECULES[0])
+    before = atoms.get_potential_energy()
+    model.fit(MOLECULES, 10 * ENERGIES)
+    atoms.calc.reset()
+    assert atoms.get_potential_energy() == pytest.approx(before, rel=1e-12)
+
+
+def test_a_linear_potential_is_evaluated_once_for_a_step(source, monkeypatch):
+    calls = []
+    atoms = with_calculator(LinearPotential(source).fit(MOLECULES, ENERGIES), MOLECULES[0])
+    tokens = type(source.backbone_).tokens
+    monkeypatch.setattr(type(source.backbone_), "tokens", lambda self, batch: calls.append(self) or tokens(self, batch))
+    for step in range(2):
+        atoms.rattle(0.01, seed=step)
+        atoms.get_forces()
+    assert len(calls) == 2
+    assert calls[0] is calls[1]  # and not copied
+
+
 def test_pipelines_and_models_of_others(source):
     pipeline = make_pipeline(AtomGraphs(4.0), GNNRegressor(**TINY, max_epochs=2, random_state=0))
     pipeline.fit(MOLECULES, ENERGIES)
     atoms = with_calculator(pipeline, MOLECULES[4])
     assert_allclose(atoms.get_potential_energy(), pipeline.predict([MOLECULES[4]])[0])
+
+    for chain in (
+        Pipeline([("nothing", "passthrough"), ("inner", pipeline)]),
+        FrozenEstimator(pipeline[-1]),
+    ):
+        again = with_calculator(chain, MOLECULES[4])
+        assert_allclose(again.get_forces(), atoms.get_forces())
 
     class Springs(BaseEstimator):
         def fit(self, X=None, y=None):
@@ -144,6 +176,19 @@ def test_pipelines_and_models_of_others(source):
     assert_allclose(atoms.get_forces(), calculate_numerical_forces(atoms, eps=1e-4), atol=1e-6)
 
 
+def test_structures_that_cannot_be_read(source):
+    tolerant = AtomGraphs(4.0, on_invalid="nan")
+    on_top = Atoms("H2", positions=np.zeros((2, 3)))
+    network = GNNRegressor(**TINY, max_epochs=1)
+    for model in (
+        LinearPotential(source, graphs=tolerant).fit(MOLECULES, ENERGIES),
+        make_pipeline(tolerant, network).fit(MOLECULES, ENERGIES),
+    ):
+        with pytest.raises(InvalidRowsError, match="has atoms 1 and 0 at 0 Å from each other"):
+            with_calculator(model, on_top).get_forces()
+    assert tolerant.on_invalid == "nan"
+
+
 def test_models_without_forces(source):
     with pytest.raises(NotFittedError):
         EnergyCalculator(GNNRegressor())
@@ -152,3 +197,6 @@ def test_models_without_forces(source):
     intensive = GNNRegressor(**TINY, target="intensive", max_epochs=1).fit(MOLECULES, ENERGIES)
     with pytest.raises(ValueError, match="target is 'intensive'"):
         EnergyCalculator(intensive)
+    bonds = GNNRegressor("gine", module__n_layers=1, max_epochs=1).fit(["C", "CC", "CO"], [0.0, 1.0, 2.0])
+    with pytest.raises(ValueError, match="'gine' reads no positions"):
+        EnergyCalculator(LinearPotential(bonds).fit(["C", "CC", "CO"], [0.0, 1.0, 2.0]))
