@@ -5,6 +5,8 @@ import torch
 
 from sktaag.sources._tokens import graph_arrays, run_batches
 
+_MAX_ATOMS = 128  # in a batch on a CPU: derivatives of derivatives of more take gigabytes, and leave the caches
+
 
 def pooled_jacobians(backbone, graphs, device, cache=None):
     """Compute derivatives of pooled layer tokens with respect to positions, or find them in a cache.
@@ -29,7 +31,8 @@ def pooled_jacobians(backbone, graphs, device, cache=None):
     """
 
     def batches(missing):
-        return run_batches(missing, lambda batch: _differentiate(backbone, batch), device)
+        max_atoms = _MAX_ATOMS if torch.device(device).type == "cpu" else None
+        return run_batches(missing, lambda batch: _differentiate(backbone, batch), device, max_atoms)
 
     rows = graph_arrays("jacobians", backbone, graphs, batches, cache)
     tail = (backbone.n_layers + 1, backbone.n_features)

@@ -80,6 +80,17 @@ def test_jacobians_are_finite_differences(backbone, tmp_path):
             assert_allclose(one, other, atol=1e-7)
 
 
+def test_jacobians_are_made_in_small_batches(backbone, monkeypatch):
+    sizes = []
+    tokens = type(backbone).tokens
+    monkeypatch.setattr(type(backbone), "tokens", lambda self, batch: sizes.append(len(batch.z)) or tokens(self, batch))
+    graphs = AtomGraphs(6.0).fit_transform([molecule("C6H6")] * 30)
+    found = pooled_jacobians(backbone, graphs, torch.device("cpu"))
+    assert max(sizes) <= 128
+    for jacobian in found:
+        assert_allclose(jacobian, found[0], atol=1e-5)
+
+
 def test_forces_are_finite_differences_of_the_energy(trained):
     for atoms in (molecule("CH3OH"), molecule("HCN")):
         atoms.rattle(0.05, seed=3)
