@@ -47,7 +47,7 @@ def make_card(source, *, metrics=None, training_data=None, wall_time=None, **tex
     if not texts.get("property"):
         raise ValueError("property is empty; say what the source predicts, as in property='density'.")
     steps = _steps(source)
-    learned = _learned(source)
+    learned = _learned(source, steps[-1])
     return {
         "format": FORMAT,
         **{name: texts.get(name) for name in _TEXTS},
@@ -103,13 +103,14 @@ def _check_metrics(metrics):
     return {name: float(value) for name, value in metrics.items()}
 
 
-def _learned(source):
+def _learned(source, last):
     networks = [estimator for _, estimator in find_networks(source)]
     network = networks[-1] if networks else None
     history = getattr(network, "history_", [])
     score = getattr(network, "validation_score_", None)
+    hidden = getattr(last, "hidden_sizes_", None)  # of what can be frozen: a network at the end
     return {
-        "hidden": None if network is None else [int(width) for width in network.hidden_sizes_],
+        "hidden": None if hidden is None else [int(width) for width in hidden],
         "n_features": None if network is None else int(network.n_features_in_),
         "n_epochs": getattr(network, "n_iter_", None),
         "best_epoch": getattr(network, "best_epoch_", None),

@@ -16,7 +16,14 @@ from sktaag.graphs import AtomGraphs
 from sktaag.io import load_model, save_model
 from sktaag.sources import GNNClassifier, GNNRegressor, ModelLibrary, PyramidRegressor
 from sktaag.structures import InvalidRowsError, InvalidRowsWarning
-from sktaag.transfer import FrozenFeaturizer, GNNFeaturizer, SourceSearchCV
+from sktaag.transfer import (
+    FrozenFeaturizer,
+    GNNFeaturizer,
+    LinearPotential,
+    SourceSearchCV,
+    TAAGFeaturizer,
+    TAAGRegressor,
+)
 
 SMILES = ["CCO", "CCCO", "CC(C)O", "CC", "CCC", "CC(C)C"]
 
@@ -81,6 +88,23 @@ def test_beside_networks_of_descriptors_and_of_classes():
     both = FrozenFeaturizer({"kind": graphs, "number": bits}, layers="output").fit(SMILES)
     assert both.get_feature_names_out().tolist() == ["kind_1", "kind_2", "number"]
     assert_allclose(both.transform(SMILES)[:, :2], graphs.predict_proba(SMILES), rtol=1e-5)
+
+
+def test_whole_models_in_a_library(source, tmp_path):
+    """They can be kept and used, but only what ends in a network has layers to take."""
+    library = ModelLibrary(tmp_path)
+    models = [
+        make_pipeline(GNNFeaturizer(source), RidgeCV()),
+        LinearPotential(source),
+        make_pipeline(TAAGFeaturizer(source, cv=2, max_epochs=1, random_state=0), Ridge()),
+        make_pipeline(FrozenFeaturizer(source), Ridge()),
+        TAAGRegressor(source, max_epochs=1, random_state=0),
+    ]
+    ids = library.add_many([model.fit(MOLECULES, ENERGIES) for model in models], property="energy")
+    for model, model_id in zip(models, ids, strict=True):
+        assert_allclose(library.get(model_id).predict(MOLECULES), model.predict(MOLECULES), rtol=1e-6)
+    assert library.search(hidden="*")["id"].tolist() == ids[-1:]
+    assert_allclose(library.get(ids[1]).predict_forces(MOLECULES)[0], models[1].predict_forces(MOLECULES)[0])
 
 
 def test_search_over_a_library(source, tmp_path):
