@@ -2,6 +2,8 @@
 
 from numbers import Integral
 
+import numpy as np
+
 
 def pick_depths(layers, n_tokens):
     """Resolve the parameter `layers` of estimators over layer tokens.
@@ -26,7 +28,7 @@ def pick_depths(layers, n_tokens):
     if isinstance(layers, str) and layers == "all":
         return list(range(n_tokens))
     asked = range(1, layers + 1) if isinstance(layers, Integral) else layers
-    if not isinstance(asked, (list, tuple, range)):
+    if not isinstance(asked, (list, tuple, range, np.ndarray)):
         raise ValueError(f'layers must be an integer, a list of integers or "all", got {layers!r}.')
     for depth in asked:
         if not isinstance(depth, Integral) or not 1 <= depth <= n_tokens:

@@ -220,10 +220,10 @@ class FrozenFeaturizer(FrozenSourceMixin, TransformerMixin, BaseEstimator):
     def _pick(self, chain, name):
         """Positions in `chain.widths` of the layers asked for, in the order of the network."""
         n_hidden = len(chain.widths) - 1
-        if self.layers in ("all", "output"):
+        if isinstance(self.layers, str) and self.layers in ("all", "output"):
             return list(range(n_hidden)) if self.layers == "all" else [n_hidden]
         depths = range(1, self.layers + 1) if isinstance(self.layers, Integral) else self.layers
-        if not isinstance(depths, (list, tuple, range)):
+        if not isinstance(depths, (list, tuple, range, np.ndarray)):
             raise ValueError(f'layers must be an integer, a list of integers, "all" or "output", got {self.layers!r}.')
         for depth in depths:
             if not isinstance(depth, Integral) or not 1 <= depth <= n_hidden:

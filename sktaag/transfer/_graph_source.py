@@ -63,6 +63,8 @@ def open_graph_source(source):
     ------
     TypeError
         If the source is no estimator over graphs.
+    FileNotFoundError
+        If there is neither a file nor a backbone of that name.
     NotFittedError
         If it is not fitted.
     ValueError
@@ -73,7 +75,7 @@ def open_graph_source(source):
     if isinstance(source, Backbone):
         return _open_backbone(copy.deepcopy(source).cpu().eval())
     if isinstance(source, (str, Path)):
-        source = load_source(source)
+        source = _load(source)
     graphs = None
     while isinstance(source, (Pipeline, FrozenEstimator)):
         if isinstance(source, FrozenEstimator):
@@ -109,6 +111,16 @@ def open_graph_source(source):
     )
 
 
+def _load(source):
+    try:
+        return load_source(source)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"There is no file {str(source)!r}, and no backbone of that name. "
+            f"Backbones are {', '.join(backbone_names())}."
+        ) from error
+
+
 def _open_pretrained(name):
     with torch.random.fork_rng(devices=[]):  # weights are drawn before they are loaded
         try:
@@ -118,7 +130,8 @@ def _open_pretrained(name):
     if backbone is None or not backbone.config.get("pretrained"):
         raise ValueError(
             f"The backbone {name!r} has no pretrained weights. Train it, as in sktaag.sources.GNNRegressor({name!r}), "
-            "and pass the fitted model."
+            "and pass the fitted model; or read a file of its authors, as sktaag.nn.backbones.MACE.from_pretrained "
+            "does, and pass the backbone."
         )
     return _open_backbone(backbone)
 

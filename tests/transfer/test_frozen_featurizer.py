@@ -161,6 +161,7 @@ def test_list_of_layers_is_the_integer(source):
     two = FrozenFeaturizer(source, 2).fit_transform(TARGET)
     assert_array_equal(FrozenFeaturizer(source, [1, 2]).fit_transform(TARGET), two)
     assert_array_equal(FrozenFeaturizer(source, "all").fit_transform(TARGET)[:, -12:], two)
+    assert_array_equal(FrozenFeaturizer(source, np.array([1, 2])).fit_transform(TARGET), two)
 
 
 def test_output_is_the_prediction(source):

@@ -75,7 +75,9 @@ def test_elements_that_fit_did_not_see_are_named(source):
         featurizer.transform([molecule("H2O"), molecule("NH3")])
 
 
-@pytest.mark.parametrize(("layers", "depths"), [(1, [2]), (2, [1, 2]), ([1, 3], [0, 2]), ("all", [0, 1, 2])])
+@pytest.mark.parametrize(
+    ("layers", "depths"), [(1, [2]), (2, [1, 2]), ([1, 3], [0, 2]), ("all", [0, 1, 2]), (np.array([1, 3]), [0, 2])]
+)
 def test_layers_count_from_the_last_block(source, layers, depths):
     featurizer = GNNFeaturizer(source, layers, pooling="mean").fit(MOLECULES)
     everything = GNNFeaturizer(source, pooling="mean").fit_transform(MOLECULES).reshape(len(MOLECULES), 3, -1)
@@ -207,6 +209,13 @@ def test_graphs_that_are_all_invalid_are_rows_of_nan_too(source):
 def test_errors(source, params, message):
     with pytest.raises(ValueError, match=message):
         GNNFeaturizer(source, **params).fit(MOLECULES)
+
+
+def test_what_is_neither_a_file_nor_a_backbone():
+    with pytest.raises(FileNotFoundError, match=r"no file 'CHGNet', and no backbone of that name.*chgnet"):
+        GNNFeaturizer("CHGNet").fit(MOLECULES)
+    with pytest.raises(ValueError, match=r"'matgl' has no pretrained weights.* or read a file of its authors"):
+        GNNFeaturizer("matgl").fit(MOLECULES)
 
 
 def test_forms_of_structures_agree(source):
