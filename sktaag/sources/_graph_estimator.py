@@ -20,7 +20,7 @@ from sktaag.heads._torch_state import isolated_seed, resolve_device
 from sktaag.nn import make_backbone
 from sktaag.sources._graph_input import GraphInputMixin
 from sktaag.sources._graph_net import GraphNet, outputs_and_forces
-from sktaag.sources._graph_networks import build_network, evaluation_copy, own_tensors
+from sktaag.sources._graph_networks import build_network, check_can_be_kept, evaluation_copy, own_tensors
 from sktaag.sources._graph_store import GraphRows, GraphStore
 from sktaag.sources._tokens import graph_tokens, run_batches
 
@@ -128,8 +128,14 @@ class GraphEstimator(GraphInputMixin, NetParamsMixin, BaseEstimator):
         -------
         module_params : dict
         weights : dict of str to torch.Tensor
+
+        Raises
+        ------
+        TypeError
+            If the backbone has no name of its own.
         """
         check_is_fitted(self)
+        check_can_be_kept(self.backbone_)
         return self._network_config, own_tensors(self.module_)
 
     def restore_net(self, module_params, weights):

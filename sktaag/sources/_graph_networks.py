@@ -9,7 +9,7 @@ import torch
 from torch_geometric.data import Data
 
 from sktaag.graphs import MoleculeGraphs
-from sktaag.nn import Backbone, GraphNetwork, backbone_class
+from sktaag.nn import Backbone, GraphNetwork, backbone_class, backbone_names
 from sktaag.structures import as_column
 
 
@@ -91,6 +91,17 @@ def own_tensors(network):
     named = [*network.named_parameters(), *network.named_buffers()]
     kept = network.state_dict()
     return {name: tensor.detach() for name, tensor in named if name in kept}
+
+
+def check_can_be_kept(backbone):
+    """Refuse a backbone that a file could not be read into again, for its name builds none or another one."""
+    constructor = backbone_class(backbone.name) if backbone.name in backbone_names() else None
+    if constructor is None or (isinstance(constructor, type) and constructor is not type(backbone)):
+        raise TypeError(
+            f"The backbone {type(backbone).__name__} cannot be kept without pickle, for its name {backbone.name!r} "
+            f"stands for {'nothing' if constructor is None else 'another one'}. Give it a name of its own and register "
+            "it by an entry point of the group sktaag.backbones."
+        )
 
 
 def evaluation_copy(network, device):

@@ -24,6 +24,7 @@ from sktaag.base import StructureTransformer
 from sktaag.nn import linear_outputs
 from sktaag.sources._graph_estimator import GraphEstimator
 from sktaag.sources._graph_input import GraphReader
+from sktaag.sources._graph_networks import own_tensors
 from sktaag.sources._shotgun_ensemble import ShotgunEnsemble
 from sktaag.structures import InvalidRowsWarning
 from sktaag.transfer._named_sources import open_source
@@ -266,7 +267,7 @@ def _state(step):
         weights = {name: tensor.cpu().contiguous().numpy() for name, tensor in step.state_dict().items()}
         return joblib.hash((repr(step), weights)).encode()
     if isinstance(step, GraphEstimator):
-        config, weights = step.net_state()
+        config, weights = step._network_config, own_tensors(step.module_)
         scaler = vars(step.target_scaler_) if hasattr(step, "target_scaler_") else None
         return joblib.hash((config, {name: tensor.cpu().numpy() for name, tensor in weights.items()}, scaler)).encode()
     if hasattr(step, "hidden_outputs"):

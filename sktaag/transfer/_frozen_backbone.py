@@ -5,7 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sktaag.heads._torch_state import isolated_seed
 from sktaag.nn import make_backbone
-from sktaag.sources._graph_networks import own_tensors
+from sktaag.sources._graph_networks import check_can_be_kept, own_tensors
 
 
 class FrozenBackboneMixin:
@@ -18,8 +18,14 @@ class FrozenBackboneMixin:
         -------
         params : dict
         weights : dict of str to torch.Tensor
+
+        Raises
+        ------
+        TypeError
+            If the backbone has no name of its own.
         """
         check_is_fitted(self)
+        check_can_be_kept(self.backbone_)
         return {"backbone": self.backbone_.name, "config": self.backbone_.config}, own_tensors(self.backbone_)
 
     def restore_net(self, params, weights):

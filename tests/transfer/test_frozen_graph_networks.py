@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 from ase import Atoms
 from graph_sources import ENERGIES, MOLECULES, TINY, tiny_source
 from numpy.testing import assert_allclose
@@ -14,6 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sktaag.descriptors import Fingerprints
 from sktaag.graphs import AtomGraphs
 from sktaag.io import load_model, save_model
+from sktaag.nn import Backbone
+from sktaag.nn.backbones import SchNet
 from sktaag.sources import GNNClassifier, GNNRegressor, ModelLibrary, PyramidRegressor
 from sktaag.structures import InvalidRowsError, InvalidRowsWarning
 from sktaag.transfer import (
@@ -105,6 +108,43 @@ def test_whole_models_in_a_library(source, tmp_path):
         assert_allclose(library.get(model_id).predict(MOLECULES), model.predict(MOLECULES), rtol=1e-6)
     assert library.search(hidden="*")["id"].tolist() == ids[-1:]
     assert_allclose(library.get(ids[1]).predict_forces(MOLECULES)[0], models[1].predict_forces(MOLECULES)[0])
+
+
+class Embedding(Backbone):
+    name = "embedding"
+
+    def __init__(self, n_layers=0, n_features=4):
+        super().__init__({"n_layers": n_layers, "n_features": n_features}, n_features=n_features, cutoff=4.0)
+        self.embedding = torch.nn.Embedding(100, n_features)
+
+    def tokens(self, batch):
+        return self.embedding(batch.z)[:, None]
+
+
+class OtherSchNet(SchNet):
+    """Of which a file would make a SchNet."""
+
+
+@pytest.mark.parametrize(
+    ("backbone", "message"),
+    [
+        (Embedding(), "Embedding cannot be kept without pickle, for its name 'embedding' stands for nothing"),
+        (OtherSchNet(n_layers=1, n_features=8, cutoff=4.0), "its name 'schnet' stands for another one"),
+    ],
+    ids=["unknown", "same name"],
+)
+def test_backbones_that_no_file_could_bring_back(backbone, message, tmp_path):
+    frozen = make_pipeline(GNNFeaturizer(backbone), Ridge()).fit(MOLECULES, ENERGIES)
+    trained = TAAGRegressor(backbone, max_epochs=1).fit(MOLECULES, ENERGIES)
+    for model in (frozen, trained):
+        with pytest.raises(TypeError, match=message):
+            save_model(model, tmp_path / "model")
+        with pytest.raises(TypeError, match=message):
+            ModelLibrary(tmp_path / "library").add(model, property="energy")
+        assert_allclose(pickle.loads(pickle.dumps(model)).predict(MOLECULES), model.predict(MOLECULES))
+    assert not (tmp_path / "model").exists()
+    output = FrozenFeaturizer(trained, "output", cache=tmp_path / "cache").fit_transform(MOLECULES)
+    assert_allclose(output.ravel(), trained.predict(MOLECULES), rtol=1e-6)
 
 
 def test_search_over_a_library(source, tmp_path):
