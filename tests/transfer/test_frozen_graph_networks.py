@@ -110,6 +110,14 @@ def test_whole_models_in_a_library(source, tmp_path):
     assert_allclose(library.get(ids[1]).predict_forces(MOLECULES)[0], models[1].predict_forces(MOLECULES)[0])
 
 
+@pytest.mark.parametrize("backbone", ["chgnet", SchNet(n_layers=1, n_features=8)])
+def test_backbones_alone_are_no_sources(source, backbone):
+    with pytest.raises(TypeError, match=r"The backbone '\w+' alone predicts nothing.*GNNFeaturizer takes it"):
+        FrozenFeaturizer(backbone).fit(MOLECULES)
+    with pytest.raises(TypeError, match="GNNFeaturizer takes it"):
+        SourceSearchCV(Ridge(), {"a": source, "b": backbone}, baseline=RidgeCV(), cv=2).fit(MOLECULES, ENERGIES)
+
+
 class Embedding(Backbone):
     name = "embedding"
 
