@@ -146,7 +146,8 @@ def make_models(args, X, folder, is_class):
         if found.empty:
             wanted = f" of {', '.join(args.source)}" if args.source else ""
             raise TableError(f"{args.library} holds no network{wanted}. Try sktaag library info.")
-        models["search"] = SourceSearchCV(head, found, layers=[1], **searching)
+        # the first network found may read graphs and have no descriptors
+        models["search"] = SourceSearchCV(head, found, layers=[1], baseline=models["direct"], **searching)
         return models, None
     sources, seen = offline_sources(args.source, X, folder, args.seed)
     models["transfer"] = make_pipeline(FrozenFeaturizer(sources, layers=1, cache=folder / "rows"), head)

@@ -18,7 +18,7 @@ from sktaag import cli, datasets
 from sktaag.cli import main
 from sktaag.descriptors import Fingerprints
 from sktaag.io import load_model, save_model
-from sktaag.sources import ModelLibrary, PyramidRegressor
+from sktaag.sources import GNNRegressor, ModelLibrary, PyramidRegressor
 
 DOCS = Path(__file__).parents[2] / "docs" / "command_line.md"
 SMILES = ["C" * n + end for n in range(1, 11) for end in ("", "O", "N")]
@@ -310,6 +310,14 @@ def test_compare_with_a_library(dirty, library, capsys):
     assert load_model("b.sktaag").predict(["CCO"]).shape == (1,)
     assert compare("--on-invalid", "skip", "--library", "models", "--source", "Tg") == 1
     assert "models holds no network of Tg" in capsys.readouterr().err
+
+
+def test_compare_with_graph_networks_of_a_library(dirty, capsys):
+    shape = {"module__n_layers": 1, "module__n_features": 4}
+    network = GNNRegressor("gine", target="intensive", max_epochs=1, random_state=0, **shape).fit(SMILES, VALUES)
+    ModelLibrary("models").add(network, property="boiling point")
+    assert compare("--on-invalid", "skip", "--library", "models") == 0
+    assert re.search("^search ", capsys.readouterr().out, re.MULTILINE)
 
 
 @pytest.mark.skipif(not DOCS.exists(), reason="docs/ is not part of this distribution")
