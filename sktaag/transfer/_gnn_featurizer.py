@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sktaag.cache import cache_folder
+from sktaag.graphs._batches import bounded
 from sktaag.heads._torch_state import resolve_device
 from sktaag.sources._graph_input import GraphInputMixin
 from sktaag.sources._tokens import graph_tokens
@@ -17,7 +18,7 @@ from sktaag.transfer._frozen_source import FrozenSourceMixin
 from sktaag.transfer._graph_source import open_graph_source
 from sktaag.transfer._pooling import check_pooling, pool_atoms
 
-_CHUNK = 1024  # structures whose states are in memory at once
+_CHUNK = 2**25  # numbers of the states that are in memory at once, 128 MB; pooling takes a few times as much
 
 
 class GNNFeaturizer(FrozenSourceMixin, FrozenBackboneMixin, GraphInputMixin, TransformerMixin, BaseEstimator):
@@ -195,15 +196,13 @@ class GNNFeaturizer(FrozenSourceMixin, FrozenBackboneMixin, GraphInputMixin, Tra
         return graphs
 
     def _features(self, graphs):
-        there = [i for i, graph in enumerate(graphs) if graph is not None]
         device = resolve_device(self.device)
         backbone = self.backbone_.to(device)
         n_parts = len(self.elements_) if self.by_element else 1
         width = len(self._picked) * len(check_pooling(self.pooling)) * n_parts * backbone.n_features
         rows = np.full((len(graphs), width), np.nan, np.float32)
         try:
-            for start in range(0, len(there), _CHUNK):
-                chunk = there[start : start + _CHUNK]
+            for chunk in bounded(graphs, _CHUNK // ((backbone.n_layers + 1) * backbone.n_features)):
                 rows[chunk] = self._pooled(backbone, [graphs[i] for i in chunk], device, n_parts)
         finally:
             self.backbone_.cpu()

@@ -53,8 +53,8 @@ class LinearPotential(
     graphs : AtomGraphs, MoleculeGraphs or None, default=None
         Makes graphs of structures; it is cloned. None is that of the source.
     cache : None, path or joblib.Memory, default=None
-        Folder that keeps states and their derivatives, so that a cross-validation runs each structure through the
-        source once.
+        Folder that keeps states and their derivatives of the structures of `fit`, so that those of a cross-validation
+        or a search are computed once. Predictions are computed anew, in double precision.
     device : str or torch.device, default="auto"
         Of the source: "auto" is CUDA where there is one, else the CPU.
 

@@ -17,6 +17,7 @@ from sktaag.cache import RowCache
 from sktaag.graphs import AtomGraphs
 from sktaag.nn import make_backbone
 from sktaag.sources import GNNRegressor, save_source
+from sktaag.sources._tokens import graph_tokens
 from sktaag.structures import InvalidRowsError, InvalidRowsWarning
 from sktaag.transfer import FineTunedRegressor, GNNFeaturizer, TAAGFeaturizer, TAAGRegressor
 
@@ -67,6 +68,20 @@ def test_many_structures_are_pooled_piece_by_piece(source, monkeypatch):
     expected = GNNFeaturizer(source, by_element=True).fit_transform(MOLECULES)
     monkeypatch.setattr("sktaag.transfer._gnn_featurizer._CHUNK", 3)
     assert_allclose(GNNFeaturizer(source, by_element=True).fit_transform(MOLECULES), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_states_in_memory_are_bounded_by_their_numbers(source, monkeypatch):
+    sizes = []
+
+    def counting(backbone, graphs, *args):
+        sizes.append(sum(graph.num_nodes for graph in graphs))
+        return graph_tokens(backbone, graphs, *args)
+
+    monkeypatch.setattr("sktaag.transfer._gnn_featurizer.graph_tokens", counting)
+    monkeypatch.setattr("sktaag.transfer._gnn_featurizer._CHUNK", 20 * 3 * 8)  # 20 atoms, 3 depths, 8 channels
+    GNNFeaturizer(source).fit_transform(MOLECULES)
+    assert sum(sizes) == sum(map(len, MOLECULES))
+    assert max(sizes) <= 20
 
 
 def test_elements_that_fit_did_not_see_are_named(source):
