@@ -34,6 +34,14 @@ class GraphNet(NeuralNet):
         self.ema = ema
         self.anchor = anchor
 
+    def trim_for_prediction(self):
+        """Forget what only the training needs, and the module as it was given.
+
+        That is the trained one, of which skorch takes care; in a pickle it would be there twice, bound to its device.
+        """
+        super().trim_for_prediction()
+        self.module = type(self.module_)
+
     def on_train_begin(self, net, **kwargs):
         """Note where the weights begin."""
         super().on_train_begin(net, **kwargs)

@@ -475,6 +475,12 @@ def test_files_and_libraries(fitted, tmp_path):
     assert library.card(model_id)["hidden"] == [8, 8]
 
 
+def test_a_pickle_holds_the_weights_once():
+    model = tiny(module__n_features=64).fit(MOLECULES, np.arange(10.0))
+    n_bytes = sum(weight.nbytes for weight in model.module_.state_dict().values())
+    assert len(pickle.dumps(model.net_)) < 1.5 * n_bytes
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 def test_trained_on_cuda_loads_on_the_cpu(monkeypatch):
     clusters, energies, forces = lennard_jones(10)

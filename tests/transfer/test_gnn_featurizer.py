@@ -125,6 +125,13 @@ def test_pipeline_and_grid_search(source):
     assert search.fit(MOLECULES, ENERGIES).best_params_["gnnfeaturizer__layers"] in (1, "all")
 
 
+def test_memory_of_a_pipeline(source, tmp_path, monkeypatch):
+    model = make_pipeline(GNNFeaturizer(source), RidgeCV(), memory=str(tmp_path)).fit(MOLECULES, ENERGIES)
+    monkeypatch.setattr(GNNFeaturizer, "fit_transform", None)  # it is found in the memory
+    again = clone(model).fit(MOLECULES, ENERGIES)
+    assert_allclose(again.predict(MOLECULES), model.predict(MOLECULES))
+
+
 def test_clone_shares_the_source(source):
     featurizer = GNNFeaturizer(source, [1, 2], graphs=AtomGraphs(5.0)).set_output(transform="pandas")
     copy = clone(featurizer)
