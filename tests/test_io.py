@@ -1,5 +1,6 @@
 """Whole fitted models in files: everything that predicts today predicts the same from its file."""
 
+import copy
 import json
 import re
 import warnings
@@ -92,6 +93,8 @@ GRAPH_MODELS = {
     "taag features": lambda: make_pipeline(TAAGFeaturizer(GRAPH_SOURCE, cv=None, **graph), Ridge()),
     "frozen states": lambda: make_pipeline(GNNFeaturizer(GRAPH_SOURCE), Ridge()),
     "linear potential": lambda: LinearPotential(GRAPH_SOURCE),
+    "double precision": lambda: LinearPotential(copy.deepcopy(GRAPH_SOURCE.backbone_).double()),
+    "taag in double precision": lambda: TAAGRegressor(copy.deepcopy(GRAPH_SOURCE.backbone_).double(), **graph),
     "scaled taag": lambda: TransformedTargetRegressor(
         TAAGRegressor(GRAPH_SOURCE, target="intensive", **graph), transformer=StandardScaler()
     ),

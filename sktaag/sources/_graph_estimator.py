@@ -20,7 +20,13 @@ from sktaag.heads._torch_state import isolated_seed, resolve_device
 from sktaag.nn import make_backbone
 from sktaag.sources._graph_input import GraphInputMixin
 from sktaag.sources._graph_net import GraphNet, outputs_and_forces
-from sktaag.sources._graph_networks import build_network, check_can_be_kept, evaluation_copy, own_tensors
+from sktaag.sources._graph_networks import (
+    build_network,
+    check_can_be_kept,
+    evaluation_copy,
+    own_tensors,
+    take_tensors,
+)
 from sktaag.sources._graph_store import GraphRows, GraphStore
 from sktaag.sources._tokens import graph_tokens, run_batches
 
@@ -150,9 +156,7 @@ class GraphEstimator(GraphInputMixin, NetParamsMixin, BaseEstimator):
         with isolated_seed(0, torch.device("cpu")):  # first weights are drawn, to be replaced at once
             backbone = make_backbone(module_params["backbone"], **module_params["config"])
             network = build_network(backbone, **module_params["network"])
-            if set(weights) != set(own_tensors(network)):
-                raise ValueError(f"The weights are not those of a network over {module_params['backbone']!r}.")
-            network.load_state_dict(weights, strict=False)  # names beyond these are of the same tensors
+            take_tensors(network, weights, module_params["backbone"])
             net = GraphNet(network, criterion=torch.nn.MSELoss, verbose=0)  # skorch wants a criterion to begin with
             net.initialize()
         net.trim_for_prediction()

@@ -93,6 +93,20 @@ def own_tensors(network):
     return {name: tensor.detach() for name, tensor in named if name in kept}
 
 
+def take_tensors(network, weights, name):
+    """Give a network over the backbone of this name the tensors that `own_tensors` found, in their precision.
+
+    Raises
+    ------
+    ValueError
+        If they are not those of such a network.
+    """
+    if set(weights) != set(own_tensors(network)):
+        raise ValueError(f"The weights are not those of a network over {name!r}.")
+    dtype = next((weight.dtype for weight in weights.values() if weight.is_floating_point()), None)
+    network.to(dtype).load_state_dict(weights, strict=False)  # names beyond these are of the same tensors
+
+
 def check_can_be_kept(backbone):
     """Refuse a backbone that a file could not be read into again, for its name builds none or another one."""
     constructor = backbone_class(backbone.name) if backbone.name in backbone_names() else None

@@ -5,7 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sktaag.heads._torch_state import isolated_seed
 from sktaag.nn import make_backbone
-from sktaag.sources._graph_networks import check_can_be_kept, own_tensors
+from sktaag.sources._graph_networks import check_can_be_kept, own_tensors, take_tensors
 
 
 class FrozenBackboneMixin:
@@ -39,7 +39,5 @@ class FrozenBackboneMixin:
         """
         with isolated_seed(0, torch.device("cpu")):  # first weights are drawn, to be replaced at once
             backbone = make_backbone(params["backbone"], **params["config"])
-        if set(weights) != set(own_tensors(backbone)):
-            raise ValueError(f"The weights are not those of the backbone {params['backbone']!r}.")
-        backbone.load_state_dict(weights, strict=False)  # names beyond these are of the same tensors
+        take_tensors(backbone, weights, params["backbone"])
         self.backbone_ = backbone.eval().requires_grad_(False)
