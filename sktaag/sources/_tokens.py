@@ -5,8 +5,10 @@ from hashlib import blake2b
 import joblib
 import numpy as np
 import torch
+import torch_geometric
 from torch_geometric.data import Data
 
+import sktaag
 from sktaag.cache import RowCache, cache_folder
 from sktaag.graphs._batches import bounded
 from sktaag.sources._graph_store import GraphStore
@@ -182,9 +184,10 @@ def with_tokens(graphs, tokens):
 
 
 def backbone_key(backbone):
-    """Digest of the weights and the shape of a backbone, equal in every process and on every device."""
+    """Digest of the weights, the shape and the code of a backbone, equal in every process and on every device."""
     weights = {name: tensor.cpu().contiguous().numpy() for name, tensor in backbone.state_dict().items()}
-    return joblib.hash((backbone.name, backbone.config, weights))
+    versions = sktaag.__version__, torch.__version__.split("+")[0], torch_geometric.__version__
+    return joblib.hash((versions, backbone.name, backbone.config, weights))
 
 
 def graph_key(graph):
