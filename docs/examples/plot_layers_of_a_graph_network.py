@@ -4,7 +4,7 @@ How much of each layer?
 
 A graph network that learned boiling points gives each atom a state after its embedding and after each of its blocks.
 Early blocks know the neighbourhood, late ones what boiling asks for. Which of them tells surface tensions? An attention
-over the depths (TAAG, :doi:`10.1063/5.0088019`) learns it; with tens of samples, weights in closed form are safer.
+over the depths (TAAG, :doi:`10.1063/5.0088019`) learns it by gradients; weights in closed form need no training loop.
 """
 
 # %%
