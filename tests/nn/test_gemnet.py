@@ -324,6 +324,14 @@ def test_first_batch_of_the_training_sets_the_scales(ethanol, water):
     torch.testing.assert_close(backbone.eval().tokens(ethanol), backbone.train().tokens(ethanol))
 
 
+def test_embeddings_and_bases_are_the_depth_that_the_release_freezes():
+    backbone = tiny()
+    shared = {name.partition(".")[0] for name, _ in backbone.named_parameters() if backbone.depth_of(name) == 0}
+    bases = {"radial_triplets", "radial_atoms", "radial_outputs", "circular"}
+    assert shared == {"atom_embedding", "edge_embedding"} | bases
+    assert backbone.depth_of("output_blocks.0.energy") == backbone.depth_of("output_blocks.1.energy") == 1
+
+
 def test_scale_keeps_the_size():
     scale = Scale()
     x, reference = torch.tensor([[3.0, 4.0]]), torch.tensor([[1.0, 1.0], [1.0, 1.0]])
@@ -376,6 +384,14 @@ def test_estimators():
     assert all(torch.equal(value, before[name]) for name, value in source.backbone_.state_dict().items())
     fresh = TAAGRegressor(source, n_fresh_blocks=1, max_epochs=3, random_state=0).fit(X[16:], y[16:])
     assert fresh.layer_weights_.shape[-1] == 4
+
+
+def test_frozen_blocks_set_no_scale():
+    X = frames(8)
+    model = TAAGRegressor(tiny().float(), freeze=1, max_epochs=1, random_state=0).fit(X, np.arange(8.0))
+    scales = {name: bool(part.factor) for name, part in model.backbone_.named_modules() if isinstance(part, Scale)}
+    frozen = ("interaction_blocks.0.", "output_blocks.0.", "output_blocks.1.")
+    assert scales == {name: not name.startswith(frozen) for name in scales}
 
 
 def test_registered_name():

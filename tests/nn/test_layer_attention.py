@@ -1,3 +1,4 @@
+import math
 import pickle
 
 import pytest
@@ -95,6 +96,12 @@ def test_depth_code_tells_equal_tokens_apart():
     without, with_code = trained("taag", positional=False), trained("taag")
     torch.testing.assert_close(without(same)[1], torch.full((3, 4), 0.25, dtype=torch.float64))
     assert (with_code(same)[1] - 0.25).abs().max() > 1e-3
+
+
+def test_depth_code_is_its_formula():
+    code = LayerAttention("taag", 16, 4).depth_code
+    waves = [[turn(t / 10000 ** (2 * i / 16)) for i in range(8) for turn in (math.sin, math.cos)] for t in range(4)]
+    torch.testing.assert_close(code, torch.tensor(waves))
 
 
 @pytest.mark.parametrize("kind", LEARNED)
