@@ -11,9 +11,10 @@ from ase.build import bulk, molecule
 from ase.calculators.lj import LennardJones
 from numpy.testing import assert_allclose
 from sklearn import config_context
+from sklearn.metrics import r2_score
 from sklearn.model_selection import cross_validate
 from sklearn.pipeline import make_pipeline
-from skorch.callbacks import EpochScoring
+from skorch.callbacks import Callback, EpochScoring
 
 from sktaag.graphs import AtomGraphs, MoleculeGraphs
 from sktaag.sources import GNNClassifier, GNNRegressor, ModelLibrary, load_source, save_source
@@ -94,8 +95,19 @@ def test_missing_forces():
     some[0] = some[0].copy()
     some[0][1] = np.nan  # one atom
     model = tiny().fit(clusters, energies, forces=some)
+    assert model.uses_forces_
     assert np.isfinite(model.predict(clusters)).all()
     assert all(np.isfinite(epoch["train_loss"]) for epoch in model.history_)
+
+
+def test_forces_stay_with_their_rows_where_others_have_no_label():
+    clusters, energies, forces = lennard_jones(6)
+    y = energies[:, None].copy()
+    y[[0, 3]] = np.nan
+    kept = [1, 2, 4, 5]
+    model = tiny().fit(clusters, y, forces=forces)
+    without = tiny().fit([clusters[i] for i in kept], y[kept], forces=[forces[i] for i in kept])
+    assert_allclose(model.predict(clusters), without.predict(clusters), rtol=1e-10)
 
 
 def test_several_targets_with_missing_labels():
@@ -203,6 +215,78 @@ def test_early_stopping_keeps_the_best_epoch():
     assert tiny(early_stopping="auto").fit(clusters, energies).validation_score_ is None  # fewer than 100 rows
 
 
+class Watch(Callback):
+    """Notes the labels of the batches and what steers the learning rate."""
+
+    def __init__(self):
+        self.seen = {True: [], False: []}
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def on_train_begin(self, net, **kwargs):
+        self.monitor = getattr(dict(net.callbacks_).get("lr_scheduler"), "monitor", None)
+
+    def on_batch_begin(self, net, batch, training, **kwargs):
+        self.seen[training].extend(batch[1]["y"].ravel().tolist())
+
+
+def test_validation_rows_are_not_trained_on():
+    clusters, energies, _ = lennard_jones(30)
+    watch = Watch()
+    model = tiny(max_epochs=1, early_stopping=True, batch_size=10, callbacks=[watch]).fit(clusters, energies)
+    train, valid = watch.seen[True], watch.seen[False]
+    assert (len(train), len(valid)) == (27, 3)
+    assert not set(train) & set(valid)
+    rest = energies - model.target_scaler_.baseline([c.numbers for c in clusters])[:, 0]
+    held = np.isin((rest / model.target_scaler_.scale_[0]).astype(np.float32), np.float32(valid))
+    predicted = model.predict(clusters)
+    assert model.validation_score_ == pytest.approx(r2_score(energies[held], predicted[held]), rel=1e-6)
+
+
+def test_each_epoch_and_each_seed_has_batches_of_its_own():
+    orders = []
+    for seed in (0, 0, 1):
+        watch = Watch()
+        tiny(max_epochs=2, batch_size=3, random_state=seed, callbacks=[watch]).fit(MOLECULES, np.arange(10.0))
+        first, second = watch.seen[True][:10], watch.seen[True][10:]
+        assert sorted(first) == sorted(second)
+        orders += [first, second]
+    assert orders[:2] == orders[2:4]
+    assert len({tuple(order) for order in orders}) == 4
+
+
+def test_weights_are_those_of_the_best_epoch():
+    clusters, energies, _ = lennard_jones(30)
+    params = {"early_stopping": True, "lr": 0.05, "batch_size": 8}
+    model = tiny(max_epochs=40, patience=4, **params).fit(clusters, energies)
+    assert model.best_epoch_ == model.n_iter_ - 4
+    best = tiny(max_epochs=model.best_epoch_, **params).fit(clusters, energies)
+    assert_allclose(model.predict(clusters), best.predict(clusters), rtol=1e-10)
+
+
+def test_schedules_of_the_learning_rate():
+    clusters, energies, _ = lennard_jones(12)
+    cosine = tiny(max_epochs=4, scheduler="cosine", lr=0.01).fit(clusters, energies)
+    rates = [epoch["event_lr"] for epoch in cosine.history_]
+    assert_allclose(rates, [0.01 * (1 + np.cos(np.pi * epoch / 4)) / 2 for epoch in range(4)])
+    for early_stopping, monitor in ((False, "train_loss"), (True, "valid_loss")):
+        watch = Watch()
+        params = {"early_stopping": early_stopping, "lr": 1e-7, "weight_decay": 0.0}  # no progress
+        model = tiny(max_epochs=8, scheduler="plateau", patience=7, callbacks=[watch], **params)
+        rates = [epoch["event_lr"] for epoch in model.fit(clusters, energies).history_]
+        assert_allclose(rates, [1e-7] * 4 + [5e-8] * 3 + [2.5e-8])
+        assert watch.monitor == monitor
+
+
+def test_weights_decay():
+    clusters, energies, _ = lennard_jones(4)
+    params = {"optimizer": "sgd", "lr": 0.1, "max_epochs": 1, "clip": 1e-6}  # next to no gradient
+    kept, decayed = (tiny(weight_decay=decay, **params).fit(clusters, energies) for decay in (0.0, 0.5))
+    for old, new in zip(kept.module_.parameters(), decayed.module_.parameters(), strict=True):
+        assert_allclose(new.detach(), 0.95 * old.detach(), atol=1e-6)
+
+
 def test_average_of_the_weights():
     clusters, energies, forces = lennard_jones(12)
     common = {"max_epochs": 4, "batch_size": 4, "lr": 0.01, "weight_decay": 0.0}
@@ -250,8 +334,6 @@ def test_the_gradient_is_bounded():
 
 
 def test_callbacks_and_routed_parameters():
-    from skorch.callbacks import Callback
-
     class Count(Callback):
         n = 0
 
@@ -302,16 +384,18 @@ def test_losses(criterion):
 
 
 def test_loss_by_hand():
-    clusters, energies, forces = lennard_jones(4)
+    clusters, energies, forces = lennard_jones(5)
     for criterion, of_energy, of_force in (
         ("mse", np.square, lambda error: np.square(error).mean()),
         ("mae", np.abs, lambda error: np.linalg.norm(error, axis=-1).mean()),
     ):
-        model = tiny(criterion=criterion, lr=0.0, weight_decay=0.0, max_epochs=1, force_weight=7.0)
+        params = {"lr": 0.0, "weight_decay": 0.0, "max_epochs": 1, "batch_size": 3}  # batches of three and two
+        model = tiny(criterion=criterion, force_weight=7.0, **params)
         model.fit(clusters, energies, forces=forces)
         residual = energies - model.target_scaler_.baseline([c.numbers for c in clusters])[:, 0]
         expected = of_energy((model.predict(clusters) - energies) / residual.std()).mean()
         size = np.sqrt(np.mean(np.square(forces)))
+        assert model.target_scaler_.scale_ == pytest.approx(size)
         expected += 7.0 * of_force((np.array(model.predict_forces(clusters)) - np.array(forces)) / size)
         assert_allclose(model.history_[0]["train_loss"], expected, rtol=1e-4)
 

@@ -35,6 +35,14 @@ def test_all_of_them_need_no_gathering():
     assert batch.charge.tolist() == [0.0, 1.0, 2.0, 0.0, 0.0]
 
 
+def test_what_some_graphs_lack_is_left_out():
+    graphs = AtomGraphs(4.0).fit_transform(STRUCTURES)
+    graphs[0].charge = torch.tensor(1.0)
+    batch = GraphStore(list(graphs), CPU).all()
+    assert "charge" not in batch
+    assert batch.num_graphs == len(graphs)
+
+
 def test_batches_do_not_share_what_they_hold():
     store = GraphStore(list(AtomGraphs(4.0).fit_transform(STRUCTURES)), CPU)
     one, _ = store.take(np.array([0]))
