@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from scipy.optimize import approx_fprime
+from scipy.spatial.distance import pdist
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from sklearn.linear_model import Ridge
@@ -62,6 +63,28 @@ def test_one_rbf_layer_is_the_gaussian_process_of_scikit_learn():
     assert_allclose(ours[0], mean, rtol=1e-6)
     assert_allclose(ours[1], std, rtol=1e-6)
     assert model.log_likelihood_ == pytest.approx(theirs.log_marginal_likelihood_value_, rel=1e-8)
+    assert model._widths[0] == pytest.approx(np.median(pdist(scaler.transform(X))))
+
+
+def test_each_criterion_is_best_at_what_it_asks_for():
+    by_likelihood, by_loo = (LayerKernelRegressor(3, criterion=name).fit(X, Y) for name in ("likelihood", "loo"))
+    assert by_likelihood.log_likelihood_ > by_loo.log_likelihood_
+    errors = [np.square(model.loo_predictions_ - Y).mean() for model in (by_loo, by_likelihood)]
+    assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize("seed", [9, 19])  # much noise is more likely, and little
+def test_the_higher_of_two_maxima(seed, monkeypatch):
+    rng = np.random.RandomState(seed)
+    few = rng.randn(rng.randint(8, 20), 12)
+    y = few[:, :4] @ rng.randn(4) * 0.3 + 0.5 * rng.randn(len(few))
+    found = LayerKernelRegressor(3).fit(few, y).log_likelihood_
+    alone = []
+    for start in (-6.0, 0.0):
+        monkeypatch.setattr("sktaag.heads._layer_kernel_regressor._STARTS", (start,))
+        alone.append(LayerKernelRegressor(3).fit(few, y).log_likelihood_)
+    assert max(alone) > min(alone) + 1
+    assert found == pytest.approx(max(alone), rel=1e-6)
 
 
 def many_columns(n, n_columns=90):

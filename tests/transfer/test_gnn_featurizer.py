@@ -180,6 +180,8 @@ def test_a_backbone_is_a_source(source):
     featurizer = GNNFeaturizer(backbone, pooling="sum")
     assert clone(featurizer).source is backbone
     (row,) = featurizer.fit_transform(MOLECULES[:1])
+    assert backbone.training
+    assert not any(part.training for part in featurizer.backbone_.modules())
     graphs = AtomGraphs(4.0).fit_transform(MOLECULES[:1])
     with torch.no_grad():
         assert_allclose(row, backbone.tokens(Batch.from_data_list(list(graphs))).sum(dim=0).ravel(), rtol=1e-5)

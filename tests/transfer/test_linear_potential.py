@@ -130,6 +130,9 @@ def test_closed_form_is_the_least_squares_of_the_whole_design_matrix(backbone, w
     weights, *_ = np.linalg.lstsq(rows, targets, rcond=None)
     predicted, std = model.predict(made, return_std=True)
     assert_allclose(predicted, design @ weights + baseline, rtol=1e-4)
+    depths = np.broadcast_to(np.arange(3)[:, None], (2, 3, 8)).ravel()[model._active[2:]]
+    shares = np.bincount(depths, (design[:, 2:] ** 2 * model._prior[2:]).sum(axis=0), minlength=3)
+    assert_allclose(model.layer_weights_, shares / shares.sum(), rtol=1e-4, atol=1e-6)
     covariance = np.linalg.inv(rows.T @ rows)
     assert_allclose(std**2, np.einsum("ij,jk,ik->i", design, covariance, design) + model.noise_**2, rtol=1e-3)
 
@@ -289,13 +292,38 @@ def test_source_is_untouched_and_copies_agree(backbone, trained):
 def test_reference_energies(backbone):
     """E is the references and what the states add, as the formula says."""
     model = LinearPotential(backbone).fit(MOLECULES, ENERGIES)
+    count = np.array([sum((atoms.numbers == z).sum() for atoms in MOLECULES) for z in model.elements_])
+    means = pooled(backbone, MOLECULES, model.elements_).sum(axis=0) / count[:, None, None]
+    assert_allclose(model._means, means, rtol=1e-4, atol=1e-6)
+    model._reference_shift = model._reference_shift + 1.0  # near zero by itself
     for atoms, energy in zip(MOLECULES[:4], model.predict(MOLECULES[:4]), strict=True):
         (sums,) = pooled(backbone, [atoms], model.elements_)
         counts = np.array([(atoms.numbers == z).sum() for z in model.elements_])
         states = (model.coef_ * (sums - counts[:, None, None] * model._means)).sum()
         assert_allclose(energy, model.reference_energies_[atoms.numbers].sum() + states, rtol=1e-6)
     with pytest.warns(UserWarning, match=r"1 structures have elements that no training row has \(rows 1\)"):
-        assert np.isfinite(model.predict([MOLECULES[0], molecule("SiH4")])).all()
+        _, alone = model.predict([MOLECULES[0], Atoms("Si")])
+    assert alone == pytest.approx(model.reference_energies_[14], rel=1e-9), "its state has a weight"
+    with pytest.warns(UserWarning, match="elements that no training row has"):
+        assert np.isfinite(model.predict([molecule("SiH4")])).all()
+
+
+def test_derivatives_are_computed_piece_by_piece(backbone, monkeypatch):
+    made, energies, forces = clusters(10)
+    whole = LinearPotential(backbone).fit(made, energies, forces=forces)
+    monkeypatch.setattr("sktaag.transfer._linear_potential._CHUNK", 3)
+    pieces = LinearPotential(backbone).fit(made, energies, forces=forces)
+    assert_allclose(pieces.predict(made), whole.predict(made), rtol=1e-6)
+    assert pieces.force_noise_ == pytest.approx(whole.force_noise_, rel=1e-4)
+
+
+def test_cached_states_and_derivatives_give_the_same_model(backbone, tmp_path, monkeypatch):
+    made, energies, forces = clusters(6)
+    expected = LinearPotential(backbone).fit(made, energies, forces=forces)
+    cached = LinearPotential(backbone, cache=tmp_path).fit(made, energies, forces=forces)
+    assert_allclose(cached.predict(made), expected.predict(made), rtol=1e-6)
+    monkeypatch.setattr(type(backbone), "tokens", lambda self, batch: pytest.fail("computed again"))
+    assert_allclose(clone(cached).fit(made, energies, forces=forces).coef_, cached.coef_)
 
 
 def test_metadata_routing(backbone):
