@@ -73,7 +73,7 @@ def test_each_criterion_is_best_at_what_it_asks_for():
     assert errors[0] < errors[1]
 
 
-@pytest.mark.parametrize("seed", [9, 19])  # much noise is more likely, and little
+@pytest.mark.parametrize("seed", [35, 180])  # much noise is more likely, and little
 def test_the_higher_of_two_maxima(seed, monkeypatch):
     rng = np.random.RandomState(seed)
     few = rng.randn(rng.randint(8, 20), 12)
