@@ -59,6 +59,9 @@ class Backbone(nn.Module, ABC):
     elements : collection of int or None
         Atomic numbers that it has an embedding for; None if it looks at none. The estimators treat structures with
         others as invalid rows.
+    packages : tuple of str
+        Names of the distributions that compute the tokens, beside sktaag, torch and torch_geometric: a cache of tokens
+        asks for their versions.
     n_layers : int
         Number L of interaction blocks.
 
@@ -90,6 +93,7 @@ class Backbone(nn.Module, ABC):
     plain: ClassVar[Literal["last", "sum"]] = "last"
     depths: ClassVar[dict[str, int]] = {}
     elements: Collection[int] | None = None
+    packages: ClassVar[tuple[str, ...]] = ()
     _fewest_layers: ClassVar[int] = 0
 
     def __init__(self, config: dict[str, Any], *, n_features: int, cutoff: float | None = None) -> None:

@@ -1,6 +1,7 @@
 """Graphs through a network in batches that fit into memory; layer tokens, computed once."""
 
 from hashlib import blake2b
+from importlib.metadata import version
 
 import joblib
 import numpy as np
@@ -186,7 +187,8 @@ def with_tokens(graphs, tokens):
 def backbone_key(backbone):
     """Digest of the weights, the shape and the code of a backbone, equal in every process and on every device."""
     weights = {name: tensor.cpu().contiguous().numpy() for name, tensor in backbone.state_dict().items()}
-    versions = sktaag.__version__, torch.__version__.split("+")[0], torch_geometric.__version__
+    versions = [sktaag.__version__, torch.__version__.split("+")[0], torch_geometric.__version__]
+    versions += [version(package) for package in backbone.packages]
     return joblib.hash((versions, backbone.name, backbone.config, weights))
 
 

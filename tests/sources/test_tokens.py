@@ -1,3 +1,6 @@
+import re
+from importlib.metadata import requires
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from sktaag.cache import RowCache
 from sktaag.graphs import AtomGraphs
-from sktaag.nn import make_backbone
+from sktaag.nn import backbone_class, make_backbone
 from sktaag.sources._tokens import backbone_key, graph_key, graph_tokens, run_batches, token_batches, with_tokens
 
 CPU = torch.device("cpu")
@@ -113,3 +116,18 @@ def test_keys_of_backbones_with_the_same_weights(monkeypatch):
     assert key != backbone_key(far)
     monkeypatch.setattr("sktaag.__version__", "999")
     assert backbone_key(near) != key, "another version may compute other states"
+    monkeypatch.undo()
+    assert backbone_key(near) == key
+    monkeypatch.setattr(type(near), "packages", ("numpy",))
+    of_numpy = backbone_key(near)
+    assert of_numpy != key
+    monkeypatch.setattr("sktaag.sources._tokens.version", lambda package: "999")
+    assert backbone_key(near) != of_numpy
+
+
+@pytest.mark.parametrize("name", ["chgnet", "matgl", "mace"])
+def test_packages_are_what_their_backbones_need(name):
+    """The name that pip knows, as the extra of sktaag has it."""
+    (package,) = backbone_class(name).packages
+    wanted = [line for line in requires("sktaag") if f"extra == '{name}'" in line.replace('"', "'")]
+    assert re.match(r"[\w-]+", wanted[0]).group() == package

@@ -59,6 +59,7 @@ class CHGNet(Backbone):
     """
 
     name = "chgnet"
+    packages = ("chgnet",)
     # the updates of bonds and angles at the end of a block count with the next one, which they feed
     depths = {"atom_conv_layers": 1, "bond_conv_layers": 2, "angle_layers": 2}  # noqa: RUF012
     elements = range(1, 95)

@@ -51,6 +51,7 @@ class MACE(Backbone):
     """
 
     name = "mace"
+    packages = ("mace-torch",)
     depths = {"interactions": 1, "products": 1}  # noqa: RUF012
 
     _index: Tensor

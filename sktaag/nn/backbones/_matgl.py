@@ -67,6 +67,7 @@ class MatGL(Backbone):
     """
 
     name = "matgl"
+    packages = ("matgl",)
     depths = {"layers": 1, "graph_layers": 1, "three_body_interactions": 1}  # noqa: RUF012
 
     _index: Tensor
