@@ -86,7 +86,8 @@ def _sanitised(mol):
             Chem.SanitizeMol(mol)
         except Chem.MolSanitizeException as error:
             raise InvalidStructureError(str(error)) from error
-    Chem.AssignStereochemistry(mol, cleanIt=True)  # the labels R and S do not survive a pickle
+    # as in reading a SMILES; the labels R and S do not survive a pickle
+    Chem.AssignStereochemistry(mol, cleanIt=True, force=True, flagPossibleStereoCenters=True)
     return mol
 
 
