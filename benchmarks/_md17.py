@@ -1,10 +1,8 @@
 """Frames, source networks and intervals that the benchmarks on molecules in motion share."""
 
 import json
-import os
 import time
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from scipy.stats import t as student_t
@@ -20,7 +18,6 @@ SHAPE = {"module__n_layers": 4, "module__n_features": 64, "module__n_filters": 6
 N_TEST = 500
 SHARED = {"criterion": "mae", "force_weight": 100.0}
 RATES = {"schnet": 4e-3, "chgnet": 8e-3, "tensornet": 1e-3}  # of md17.py --choose
-ANI1X = Path(os.environ.get("SKTAAG_DATA", "."), "atoms/weights/TensorNet-ANI-1x-Subset-PES")
 SOURCES = {"oc20": (10, 5), "rmd17": (8, 1)}  # epochs; the step between frames, which hardly differ in a relaxation
 NETWORKS = {"oc20": "schnet", "rmd17": "schnet", "chgnet": "chgnet", "ani1x": "tensornet"}  # of each source
 CUTOFFS = {"oc20": CUTOFF, "rmd17": CUTOFF, "chgnet": 6.0, "ani1x": 5.0}  # of the graphs that each source reads

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from _md17 import ANI1X, CUTOFFS, MOLECULES, N_TEST, NETWORKS, draw, frames, interval, read, train_source
+from _md17 import CUTOFFS, MOLECULES, N_TEST, NETWORKS, draw, frames, interval, read, train_source
 from _timing import machine
 from _transfer_protocol import write
 from sklearn.dummy import DummyRegressor
@@ -24,6 +24,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from sktaag.datasets import fetch_ani1x_potential
 from sktaag.heads import LayerKernelRegressor
 from sktaag.nn.backbones import MatGL
 from sktaag.transfer import GNNFeaturizer, LinearPotential
@@ -174,7 +175,7 @@ def main():
     end = time.monotonic() + 60 * args.minutes
 
     sources = {kind: train_source(kind, args.folder, "auto", args.source_epochs) for kind in args.sources}
-    sources |= {"ani1x": MatGL.from_pretrained(ANI1X)} if "ani1x" in sources else {}
+    sources |= {"ani1x": MatGL.from_pretrained(fetch_ani1x_potential())} if "ani1x" in sources else {}
     done = read(args.runs)
     key = ("source", "molecule", "size", "seed", "method")
     known = {tuple(row[name] for name in key) for row in done}

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 from _graph_runs import parser
-from _md17 import ANI1X, CUTOFF, CUTOFFS, NETWORKS, RATES, SHAPE, SHARED, interval, read
+from _md17 import CUTOFF, CUTOFFS, NETWORKS, RATES, SHAPE, SHARED, interval, read
 from _timing import machine
 from _transfer_protocol import write
 from scipy.linalg import orthogonal_procrustes
@@ -29,7 +29,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sktaag.datasets import fetch_ccsd_ethanol, fetch_rmd17
+from sktaag.datasets import fetch_ani1x_potential, fetch_ccsd_ethanol, fetch_rmd17
 from sktaag.graphs import AtomGraphs
 from sktaag.nn.backbones import MatGL
 from sktaag.sources import GNNRegressor, load_source, save_source
@@ -134,7 +134,7 @@ def fit(method, source, size, seed, epochs):
     X, y, F = graphs[rows], energies[rows], [forces[row] for row in rows]
     if method == NOTHING:
         return lambda X: np.full(len(X), y.mean()), lambda X: [np.zeros(graph.pos.shape) for graph in X], []
-    start = {"rmd17": source, "chgnet": "chgnet"}.get(kind) or MatGL.from_pretrained(ANI1X)
+    start = {"rmd17": source, "chgnet": "chgnet"}.get(kind) or MatGL.from_pretrained(fetch_ani1x_potential())
     if method in TRAINED:
         _, attention, freeze, factor = TRAINED[method]
         model = TAAGRegressor(

@@ -24,7 +24,6 @@ import numpy as np
 import pandas as pd
 import torch
 from _md17 import (
-    ANI1X,
     CUTOFF,
     CUTOFFS,
     IN_DOMAIN,
@@ -42,6 +41,7 @@ from _md17 import (
 from _md17_tables import FINE_TUNED, RELEASE, plot, report, report_choices
 from _timing import machine
 
+from sktaag.datasets import fetch_ani1x_potential
 from sktaag.nn.backbones import MatGL
 from sktaag.sources import GNNRegressor, load_source
 from sktaag.transfer import LinearPotential, TAAGRegressor
@@ -104,7 +104,7 @@ def open_source(kind, method, graphs, energies, path, shape=SHAPE):
     if kind == "chgnet":
         return kind
     if kind == "ani1x":
-        return MatGL.from_pretrained(ANI1X)
+        return MatGL.from_pretrained(fetch_ani1x_potential())
     if method != "scratch":
         return load_source(path)
     source = GNNRegressor("schnet", **shape, module__cutoff=CUTOFF, max_epochs=1, force_weight=0, device="cpu")

@@ -32,6 +32,7 @@ from sktaag.datasets._polymers import (
     fetch_polymer_thermal_conductivity,
 )
 from sktaag.datasets._polyverse import fetch_polyverse
+from sktaag.datasets._potentials import fetch_ani1x_potential
 from sktaag.datasets._qm9 import fetch_qm7, fetch_qm8, fetch_qm9_orbitals, fetch_qm9_slice
 from sktaag.datasets._radonpy import fetch_radonpy
 from sktaag.datasets._thermophysical import (
@@ -50,6 +51,7 @@ from sktaag.datasets._thermophysical import (
 __all__ = [
     "fetch_aflow_agl",
     "fetch_aflow_composition",
+    "fetch_ani1x_potential",
     "fetch_ccsd_ethanol",
     "fetch_cep",
     "fetch_chedl",

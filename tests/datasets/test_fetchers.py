@@ -10,6 +10,7 @@ from sktaag import datasets
 from sktaag.datasets._catalogue import FETCHED
 from sktaag.datasets._dataset import make_bunch
 from sktaag.datasets._elements import ELEMENT_TABLES
+from sktaag.datasets._potentials import ANI1X
 from sktaag.datasets._remote import registry
 
 FRAME = pd.DataFrame(
@@ -64,8 +65,16 @@ def test_unknown_option_names_the_choices():
 
 def test_every_file_on_record_is_reachable():
     used = {key for dataset in FETCHED.values() for key in dataset.files}
-    used |= {key for key, *_ in ELEMENT_TABLES.values()}
+    used |= {key for key, *_ in ELEMENT_TABLES.values()} | {key for keys in ANI1X.values() for key in keys}
     assert used == set(registry())
+
+
+def test_folder_of_a_trained_network(raw_files):
+    raw_files(dict.fromkeys(ANI1X["M3GNet"], "own content"))
+    folder = datasets.fetch_ani1x_potential("M3GNet")
+    assert sorted(path.name for path in folder.iterdir()) == ["model.json", "state.pt"]
+    with pytest.raises(ValueError, match=r"architecture='MACE' is not known; choose one of 'TensorNet', 'M3GNet'"):
+        datasets.fetch_ani1x_potential("MACE")
 
 
 def test_list_datasets_names_calls_that_work():
@@ -79,7 +88,7 @@ def test_list_datasets_names_calls_that_work():
         listed.add(expression.func.id)
         assert all(isinstance(argument, ast.Constant) for argument in expression.args)
     public = {name for name in datasets.__all__ if name.startswith(("fetch_", "load_"))}
-    assert listed == public
+    assert listed == public - {"fetch_ani1x_potential"}  # a network, no data
     assert table.loc[table["offline"], "call"].str.startswith("load_").all()
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,18 +109,16 @@ def test_old_files_give_the_forces_of_molecules():
 
     Read with the messages of today's matgl their forces are wrong by more than 4 eV/Å, in matgl itself as well.
     """
-    from ase.io import read
-
+    from sktaag.datasets import fetch_ani1x_potential, fetch_rmd17
     from sktaag.graphs import AtomGraphs
 
-    atoms = Path(os.environ["SKTAAG_DATA"]) / "atoms"
-    frames = read(atoms / "rmd17" / "ethanol_test_01.xyz", ":10")
+    frames = fetch_rmd17("ethanol", "test").data[:10]
     reference = np.concatenate([frame.get_forces() for frame in frames])
     batch = Batch.from_data_list(list(AtomGraphs(cutoff=5.0).fit_transform(frames)))
     batch.pos.requires_grad_()
     energies, forces = [], []
     for name in ("TensorNet", "M3GNet"):
-        backbone = MatGL.from_pretrained(atoms / "weights" / f"{name}-ANI-1x-Subset-PES")
+        backbone = MatGL.from_pretrained(fetch_ani1x_potential(name))
         assert backbone.config["legacy"]
         energy = GraphNetwork(backbone, "last")(batch)[:, 0]
         energies.append(energy.detach().numpy())

@@ -61,8 +61,9 @@ class MatGL(Backbone):
 
     Examples
     --------
+    >>> from sktaag.datasets import fetch_ani1x_potential
     >>> from sktaag.nn.backbones import MatGL
-    >>> MatGL.from_pretrained("TensorNet-ANI-1x-Subset-PES").n_layers  # doctest: +SKIP
+    >>> MatGL.from_pretrained(fetch_ani1x_potential("TensorNet")).n_layers  # doctest: +SKIP
     2
     """
 
