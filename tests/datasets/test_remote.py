@@ -129,7 +129,7 @@ def test_progress_bar(origin, remote, tmp_path, capfd):
 
 def test_registry_is_well_formed():
     files = registry()
-    assert len(files) == 155
+    assert len(files) == 159
     assert len({file.path for file in files.values()}) == len(files)
     for key, file in files.items():
         assert key == file.key

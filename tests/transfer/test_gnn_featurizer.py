@@ -238,8 +238,8 @@ def test_errors(source, params, message):
 def test_what_is_neither_a_file_nor_a_backbone():
     with pytest.raises(FileNotFoundError, match=r"no file 'CHGNet', and no backbone of that name.*chgnet"):
         GNNFeaturizer("CHGNet").fit(MOLECULES)
-    with pytest.raises(ValueError, match=r"'matgl' has no pretrained weights.* or read a file of its authors"):
-        GNNFeaturizer("matgl").fit(MOLECULES)
+    with pytest.raises(ValueError, match=r"'cgcnn' has no pretrained weights.* or read a file of its authors"):
+        GNNFeaturizer("cgcnn").fit(MOLECULES)
 
 
 def test_forms_of_structures_agree(source):
