@@ -46,6 +46,8 @@ class GraphNetwork(nn.Module):
         From states to contributions of the atoms; the pretrained readout where the backbone has one for one target.
     n_source_layers : int
         Number of blocks without the fresh ones.
+    n_targets : int
+        Number of outputs.
 
     Raises
     ------
@@ -83,6 +85,7 @@ class GraphNetwork(nn.Module):
         if target not in ("extensive", "intensive"):
             raise ValueError(f'target must be "extensive" or "intensive", got {target!r}.')
         self.target = target
+        self.n_targets = n_targets
         self.head = backbone.head(n_targets)
         self.backbone = backbone.extended(n_fresh_blocks) if n_fresh_blocks else backbone
         self.n_source_layers = backbone.n_layers

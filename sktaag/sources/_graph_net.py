@@ -1,5 +1,6 @@
 """The skorch net inside the estimators over graphs."""
 
+import numpy as np
 import torch
 from skorch import NeuralNet
 from torch import nn
@@ -107,6 +108,16 @@ class GraphNet(NeuralNet):
         """Return the outputs, or numbers of classes."""
         outputs = self.predict_proba(X)
         return outputs.argmax(axis=1) if isinstance(self.criterion_, ClassLoss) else outputs
+
+    @property
+    def classes_(self):
+        """Numbers of the classes, which scorers of scikit-learn ask classifiers for."""
+        return np.arange(self.module_.n_targets)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "classifier" if self.criterion is ClassLoss else "regressor"
+        return tags
 
     def infer(self, x, **fit_params):
         """Run the module on a batch.
