@@ -4,12 +4,13 @@ Sources: a SchNet trained on frames of OC20 (adsorbates on metals: another domai
 (the same domain); CHGNet as its authors trained it on inorganic crystals (another domain); TensorNet as matgl's authors
 trained it on ANI-1x (organic molecules in other conformations, with another functional). Targets: energies and forces
 of the official split 01. All methods of a table have the same architecture, frames, epochs and optimizer, but for the
-closed forms, which have no epochs, and "every setting of the release", which is `TAAGRegressor.paper`. The learning
-rate is the best from scratch of those tried on training frames of malonaldehyde (--choose); TensorNet's is a quarter of
-that, for from scratch on toluene more of it ends the training in its first epochs. The "gentle" forms have a quarter of
-the rate in what comes from the source. Training from scratch takes no weight of a source: it runs once and stands in
-the tables of all sources of its architecture. Runs are kept in a file of lines, so that a stopped benchmark goes on
-where it was: the tables are made of all runs in it. To run everything anew, name another file.
+closed forms, which have no epochs, "every setting of the release", which is `TAAGRegressor.paper`, and "all else by
+default", with the epochs, batches and loss that `TAAGRegressor` has if nothing is said. The learning rate is the best
+from scratch of those tried on training frames of malonaldehyde (--choose); TensorNet's is a quarter of that, for from
+scratch on toluene more of it ends the training in its first epochs. The "gentle" forms have a quarter of the rate in
+what comes from the source. Training from scratch takes no weight of a source: it runs once and stands in the tables of
+all sources of its architecture. Runs are kept in a file of lines, so that a stopped benchmark goes on where it was: the
+tables are made of all runs in it. To run everything anew, name another file.
 """
 
 import argparse
@@ -63,8 +64,9 @@ METHODS = {  # attention, freeze, further parameters
     "TAAG, all trained, gentle": {"attention": "taag", "freeze": "none", "gentle": True},
 }
 EVERY_SETTING = "TAAG, every setting of the release"
+DEFAULTS = "TAAG, embeddings frozen, all else by default"
 CLOSED_FORMS = {"frozen, last, ridge": 1, "frozen, all layers, LinearPotential": "all"}  # layers
-ALL_METHODS = [*METHODS, EVERY_SETTING, *CLOSED_FORMS]
+ALL_METHODS = [*METHODS, DEFAULTS, EVERY_SETTING, *CLOSED_FORMS]
 SCHNET = SHARED | {"lr": RATES["schnet"]}
 CHOICES = [  # source, method, settings
     ("oc20", "scratch", SCHNET),
@@ -88,6 +90,8 @@ def make_model(source, method, size, seed, device, epochs, settings):
     """Build one model; what METHODS does not name is the same for all."""
     if method in CLOSED_FORMS:
         return LinearPotential(source, layers=CLOSED_FORMS[method], device=device)
+    if method == DEFAULTS:
+        return TAAGRegressor(source, freeze="embeddings", device=device, random_state=seed)
     if method == EVERY_SETTING:
         return TAAGRegressor.paper(source, max_epochs=epochs, early_stopping=False, device=device, random_state=seed)
     parameters = settings | METHODS[method]

@@ -27,7 +27,7 @@ class GNNClassifier(GraphClassification):
         Learning rate.
     weight_decay : float, default=0.01
         Of the optimizer.
-    scheduler : {None, "plateau", "cosine"}, default=None
+    scheduler : {None, "plateau", "cosine"}, default="cosine"
         Halve the learning rate when the loss stops falling, or bring it to zero along a cosine over `max_epochs`.
     batch_size : int, default=32
         Graphs in a batch.
@@ -119,7 +119,7 @@ class GNNClassifier(GraphClassification):
         optimizer="adamw",
         lr=0.001,
         weight_decay=0.01,
-        scheduler=None,
+        scheduler="cosine",
         batch_size=32,
         max_epochs=200,
         early_stopping="auto",

@@ -25,9 +25,9 @@ class GNNRegressor(GraphRegression):
         Whether the targets grow with the number of atoms, as energies do, or not, as a band gap.
     graphs : AtomGraphs, MoleculeGraphs or None, default=None
         Makes graphs of structures; it is cloned. None is the one that the backbone reads, with its cutoff.
-    criterion : {"mse", "mae", "huber"} or class, default="mse"
-        Loss of targets, and of the lengths of errors of forces, each in units of the spread of the labels. A class is
-        a torch loss that knows ``reduction="none"``.
+    criterion : {"auto", "mse", "mae", "huber"} or class, default="auto"
+        Loss of targets, and of the lengths of errors of forces, each in units of the spread of the labels. "auto" is
+        "mae" where there are forces and else "mse". A class is a torch loss that knows ``reduction="none"``.
     force_weight : float, default=100.0
         Weight of the loss of the forces against that of the energies; 0 trains on energies alone.
     optimizer : {"adamw", "adam", "sgd"} or class, default="adamw"
@@ -36,7 +36,7 @@ class GNNRegressor(GraphRegression):
         Learning rate.
     weight_decay : float, default=0.01
         Of the optimizer.
-    scheduler : {None, "plateau", "cosine"}, default=None
+    scheduler : {None, "plateau", "cosine"}, default="cosine"
         Halve the learning rate when the loss stops falling, or bring it to zero along a cosine over `max_epochs`.
     batch_size : int, default=32
         Graphs in a batch.
@@ -110,8 +110,8 @@ class GNNRegressor(GraphRegression):
 
     Notes
     -----
-    For energies with forces of tens of frames, SchNet did best on frames of malonaldehyde with ``criterion="mae"``,
-    ``force_weight=100``, ``lr=4e-3``, ``batch_size=5``, ``scheduler="cosine"``, ``ema=0.99`` and 200 epochs or more.
+    For energies with forces of tens of frames, SchNet did best on frames of malonaldehyde with ``lr=4e-3``,
+    ``batch_size=5``, ``ema=0.99`` and 200 epochs or more.
 
     Predictions are computed in float64, so that the prediction of a structure does not depend on the others.
     On a GPU, sums over neighbours are added up in any order: two trainings agree to rounding, which grows.
@@ -135,12 +135,12 @@ class GNNRegressor(GraphRegression):
         *,
         target="extensive",
         graphs=None,
-        criterion="mse",
+        criterion="auto",
         force_weight=100.0,
         optimizer="adamw",
         lr=0.001,
         weight_decay=0.01,
-        scheduler=None,
+        scheduler="cosine",
         batch_size=32,
         max_epochs=200,
         early_stopping="auto",

@@ -16,7 +16,7 @@ from sktaag.sources._graph_net import GraphLoss, strain_gradient
 from sktaag.sources._graph_networks import evaluation_copy
 from sktaag.sources._target_scaler import TargetScaler
 
-_CRITERIA = ("mse", "mae", "huber")
+_CRITERIA = ("auto", "mse", "mae", "huber")
 
 
 class GraphRegression(ConservativeMixin, MultiOutputMixin, RegressorMixin, GraphEstimator):
@@ -83,7 +83,8 @@ class GraphRegression(ConservativeMixin, MultiOutputMixin, RegressorMixin, Graph
             if scale is None:  # with forces their size is the natural scale of what an atom contributes, over 1 Å
                 scaler.scale_ = np.array([force_unit])
         labels = {"y": ((targets - scaler.baseline(numbers)) / scaler.scale_).astype(np.float32)}
-        criterion_params = {"loss": self.criterion, "unit": (scaler.spread_ / scaler.scale_).astype(np.float32)}
+        loss = ("mse" if forces is None else "mae") if self.criterion == "auto" else self.criterion
+        criterion_params = {"loss": loss, "unit": (scaler.spread_ / scaler.scale_).astype(np.float32)}
         if forces is not None:
             labels["forces"] = (forces / scaler.scale_).astype(np.float32)
             criterion_params["force_weight"] = float(self.force_weight)

@@ -50,9 +50,9 @@ class FineTunedRegressor(GraphTransfer, GraphRegression):
         Whether the targets grow with the number of atoms, as energies do, or not, as a band gap.
     graphs : AtomGraphs, MoleculeGraphs or None, default=None
         Makes graphs of structures; it is cloned. None is that of the source.
-    criterion : {"mse", "mae", "huber"} or class, default="mse"
-        Loss of targets, and of the lengths of errors of forces, each in units of the spread of the labels. A class is
-        a torch loss that knows ``reduction="none"``.
+    criterion : {"auto", "mse", "mae", "huber"} or class, default="auto"
+        Loss of targets, and of the lengths of errors of forces, each in units of the spread of the labels. "auto" is
+        "mae" where there are forces and else "mse". A class is a torch loss that knows ``reduction="none"``.
     force_weight : float, default=100.0
         Weight of the loss of the forces against that of the energies; 0 trains on energies alone.
     optimizer : {"adamw", "adam", "sgd"} or class, default="adamw"
@@ -61,7 +61,7 @@ class FineTunedRegressor(GraphTransfer, GraphRegression):
         Learning rate.
     weight_decay : float, default=0.01
         Of the optimizer.
-    scheduler : {None, "plateau", "cosine"}, default=None
+    scheduler : {None, "plateau", "cosine"}, default="cosine"
         Halve the learning rate when the loss stops falling, or bring it to zero along a cosine over `max_epochs`.
     batch_size : int, default=32
         Graphs in a batch.
@@ -166,12 +166,12 @@ class FineTunedRegressor(GraphTransfer, GraphRegression):
         readout="auto",
         target="extensive",
         graphs=None,
-        criterion="mse",
+        criterion="auto",
         force_weight=100.0,
         optimizer="adamw",
         lr=0.001,
         weight_decay=0.01,
-        scheduler=None,
+        scheduler="cosine",
         batch_size=32,
         max_epochs=200,
         early_stopping="auto",

@@ -41,7 +41,7 @@ class TAAGClassifier(AttentionTransfer, GraphClassification):
         Learning rate.
     weight_decay : float, default=0.01
         Of the optimizer.
-    scheduler : {None, "plateau", "cosine"}, default=None
+    scheduler : {None, "plateau", "cosine"}, default="cosine"
         Halve the learning rate when the loss stops falling, or bring it to zero along a cosine over `max_epochs`.
     batch_size : int, default=32
         Graphs in a batch.
@@ -148,7 +148,7 @@ class TAAGClassifier(AttentionTransfer, GraphClassification):
         optimizer="adamw",
         lr=0.001,
         weight_decay=0.01,
-        scheduler=None,
+        scheduler="cosine",
         batch_size=32,
         max_epochs=200,
         early_stopping="auto",

@@ -41,9 +41,9 @@ class TAAGRegressor(AttentionTransfer, GraphRegression):
         Makes graphs of structures; it is cloned. None is that of the source.
     cache : None, path or joblib.Memory, default=None
         Folder that keeps the states of the source, if they are computed once.
-    criterion : {"mse", "mae", "huber"} or class, default="mse"
-        Loss of targets, and of the lengths of errors of forces, each in units of the spread of the labels. A class is
-        a torch loss that knows ``reduction="none"``.
+    criterion : {"auto", "mse", "mae", "huber"} or class, default="auto"
+        Loss of targets, and of the lengths of errors of forces, each in units of the spread of the labels. "auto" is
+        "mae" where there are forces and else "mse". A class is a torch loss that knows ``reduction="none"``.
     force_weight : float, default=100.0
         Weight of the loss of the forces against that of the energies; 0 trains on energies alone.
     optimizer : {"adamw", "adam", "sgd"} or class, default="adamw"
@@ -52,7 +52,7 @@ class TAAGRegressor(AttentionTransfer, GraphRegression):
         Learning rate.
     weight_decay : float, default=0.01
         Of the optimizer.
-    scheduler : {None, "plateau", "cosine"}, default=None
+    scheduler : {None, "plateau", "cosine"}, default="cosine"
         Halve the learning rate when the loss stops falling, or bring it to zero along a cosine over `max_epochs`.
     batch_size : int, default=32
         Graphs in a batch.
@@ -168,12 +168,12 @@ class TAAGRegressor(AttentionTransfer, GraphRegression):
         target="extensive",
         graphs=None,
         cache=None,
-        criterion="mse",
+        criterion="auto",
         force_weight=100.0,
         optimizer="adamw",
         lr=0.001,
         weight_decay=0.01,
-        scheduler=None,
+        scheduler="cosine",
         batch_size=32,
         max_epochs=200,
         early_stopping="auto",

@@ -258,7 +258,7 @@ def test_each_epoch_and_each_seed_has_batches_of_its_own():
 
 def test_weights_are_those_of_the_best_epoch():
     clusters, energies, _ = lennard_jones(30)
-    params = {"early_stopping": True, "lr": 0.05, "batch_size": 8}
+    params = {"early_stopping": True, "lr": 0.05, "batch_size": 8, "scheduler": None}
     model = tiny(max_epochs=40, patience=4, **params).fit(clusters, energies)
     assert model.best_epoch_ == model.n_iter_ - 4
     best = tiny(max_epochs=model.best_epoch_, **params).fit(clusters, energies)
@@ -357,8 +357,8 @@ def test_callbacks_and_routed_parameters():
         ({"ema": 1.0}, "ema must be None or in"),
         ({"clip": 0}, "clip must be None or in"),
         ({"target": "both"}, "target must be one of"),
-        ({"criterion": "l2"}, "criterion must be one of mse, mae, huber"),
-        ({"criterion": 2}, "criterion must be one of mse, mae, huber, or a torch loss class, got 2"),
+        ({"criterion": "l2"}, "criterion must be one of auto, mse, mae, huber"),
+        ({"criterion": 2}, "criterion must be one of auto, mse, mae, huber, or a torch loss class, got 2"),
         ({"force_weight": -1.0}, r"force_weight must be in \[0, inf\), got -1\.0"),
         ({"force_weight": np.nan}, r"force_weight must be in \[0, inf\), got nan"),
         ({"optimizer": "lion"}, "optimizer must be one of"),
@@ -381,6 +381,19 @@ def test_losses(criterion):
     clusters, energies, forces = lennard_jones(6)
     model = tiny(criterion=criterion, max_epochs=10, lr=0.01).fit(clusters, energies, forces=forces)
     assert model.history_[-1]["train_loss"] < model.history_[0]["train_loss"]
+
+
+def test_loss_is_absolute_where_there_are_forces():
+    clusters, energies, forces = lennard_jones(6)
+    for force_weight, name, other in ((0.0, "mse", "mae"), (100.0, "mae", "mse")):
+        found, same, different = (
+            tiny(criterion=criterion, force_weight=force_weight)
+            .fit(clusters, energies, forces=forces)
+            .predict(clusters)
+            for criterion in ("auto", name, other)
+        )
+        assert_allclose(found, same)
+        assert not np.allclose(found, different)
 
 
 def test_loss_by_hand():

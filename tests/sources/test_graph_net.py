@@ -65,7 +65,7 @@ def test_the_pull_back_is_its_formula():
     def weights(strategy, n_steps):
         model = FineTunedRegressor(
             source, strategy=strategy, penalty=5.0, optimizer="sgd", lr=0.1, weight_decay=0.0, clip=None,
-            max_epochs=n_steps, random_state=0, device="cpu",
+            scheduler=None, max_epochs=n_steps, random_state=0, device="cpu",
         ).fit(MOLECULES, y)  # fmt: skip
         return {name: weight.detach() for name, weight in model.module_.named_parameters()}
 

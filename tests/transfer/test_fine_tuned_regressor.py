@@ -63,7 +63,8 @@ def test_learning_rates_by_depth(source):
             super().__init__(params, **settings)
             seen.extend(self.param_groups)
 
-    model = tuned(source, strategy="discriminative", lr_decay=0.1, lr=0.01, optimizer=Spy).fit(MOLECULES, ENERGIES)
+    model = tuned(source, strategy="discriminative", lr_decay=0.1, lr=0.01, optimizer=Spy, scheduler=None)
+    model.fit(MOLECULES, ENERGIES)
     rates = {id(weight): group["lr"] for group in seen for weight in group["params"]}
     assert len(seen) > 1
     by_depth = {0: 1e-5, 1: 1e-4, 2: 1e-3}
