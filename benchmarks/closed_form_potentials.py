@@ -195,7 +195,7 @@ def main():
     head = [
         machine("torch", "torch-geometric", "chgnet", "sktaag"),
         f"{N_TEST} official test frames; mean ± 95% interval of three draws of frames, or their number; s: seconds of "
-        "one core for the fit, once states and derivatives are there; from scratch: of the clock, on a busy CPU",
+        "one core for the fit, once states and derivatives are there; from scratch: for the whole training",
     ]
     for kind, molecule in product(args.sources, args.molecules):
         states, derivatives = cost(sources[kind], molecule, CUTOFFS[kind])
