@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sktaag.nn._backbone import Backbone
+from sktaag.nn.backbones._checkpoint import load_checkpoint
 
 _CLASSES = ("interaction_cls", "interaction_cls_first", "readout_cls")
 _IRREPS = ("hidden_irreps", "MLP_irreps", "edge_irreps")
@@ -113,7 +114,7 @@ class MACE(Backbone):
         with _mace():
             from mace.tools.scripts_utils import extract_config_mace_model
 
-            net = torch.load(path, map_location="cpu", weights_only=False)
+            net = load_checkpoint(path, trusted)
             architecture = type(net).__name__
             if architecture not in ("MACE", "ScaleShiftMACE"):
                 raise ValueError(f"{path} holds a {architecture}, not a MACE for energies.")
