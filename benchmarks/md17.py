@@ -51,6 +51,7 @@ RESULTS = Path(__file__).parent / "results"
 METHODS = {  # attention, freeze, further parameters
     "scratch": {"attention": "last", "freeze": "scratch"},
     FINE_TUNED: {"attention": "last", "freeze": "none"},
+    "fine-tuned, embeddings frozen": {"attention": "last", "freeze": "embeddings"},
     "fine-tuned, 2 blocks frozen": {"attention": "last", "freeze": 2},
     "frozen, last": {"attention": "last", "freeze": "all"},
     "frozen, sum": {"attention": "sum", "freeze": "all"},
@@ -77,6 +78,9 @@ CHOICES = [  # source, method, settings
     ("oc20", "scratch", SCHNET | {"criterion": "mse", "force_weight": 10.0}),
     ("oc20", "scratch", SCHNET | {"force_weight": 1000.0}),
     *(("oc20", "scratch", SCHNET | {"lr": lr}) for lr in (8e-3, 2e-3)),
+    ("oc20", "scratch", SCHNET | {"scheduler": None}),
+    ("ani1x", RELEASE, SHARED | {"lr": RATES["tensornet"]}),
+    ("ani1x", RELEASE, SHARED | {"lr": RATES["tensornet"], "scheduler": None}),
     *(("chgnet", "scratch", SHARED | {"lr": lr}) for lr in (1.6e-2, 8e-3, 4e-3, 2e-3, 1e-3)),
     *(("chgnet", FINE_TUNED, SHARED | {"lr": lr}) for lr in (8e-3, 4e-3, 1e-3)),
     *(("ani1x", "scratch", SHARED | {"lr": lr}) for lr in (8e-3, 4e-3, 2e-3, 1e-3)),
@@ -94,12 +98,12 @@ def make_model(source, method, size, seed, device, epochs, settings):
         return TAAGRegressor(source, freeze="embeddings", device=device, random_state=seed)
     if method == EVERY_SETTING:
         return TAAGRegressor.paper(source, max_epochs=epochs, early_stopping=False, device=device, random_state=seed)
-    parameters = settings | METHODS[method]
+    parameters = {"scheduler": "cosine"} | settings | METHODS[method]
     if parameters.pop("gentle", False):
         parameters["optimizer__param_groups"] = [("backbone.*", {"lr": settings["lr"] / 4})]
     return TAAGRegressor(
         source, **parameters, batch_size=5 if size <= 50 else 10 if size <= 200 else 32,
-        max_epochs=epochs, scheduler="cosine", ema=0.99, early_stopping=False, device=device, random_state=seed,
+        max_epochs=epochs, ema=0.99, early_stopping=False, device=device, random_state=seed,
     )  # fmt: skip
 
 
