@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 matplotlib.use("agg")
 matplotlib.rcParams["svg.hashsalt"] = "sktaag"  # the same figures, the same file
 
-RELEASE, FINE_TUNED = "TAAG, embeddings frozen (release)", "fine-tuned, all"
+RELEASE, FINE_TUNED, CONTROL = "TAAG, embeddings frozen (release)", "fine-tuned, all", "fine-tuned, embeddings frozen"
 
 
 def cell(values):
@@ -89,14 +89,18 @@ def report(results, methods):
 
 
 def against_fine_tuning(ratios):
-    """Make a line that compares attention with the same training without it."""
-    if not {RELEASE, FINE_TUNED} <= set(ratios):
-        return []
-    known = (ratios[RELEASE] - ratios[FINE_TUNED]).dropna()
-    mean, half = interval(known)
-    low, high = np.exp([mean - half, mean + half])
-    shown = f"{np.exp(mean):.3f}" + ("" if np.isnan(half) else f" ({low:.3f} to {high:.3f})")
-    return ["", f"{RELEASE} / {FINE_TUNED}: {shown}, {len(known)} pairs"]
+    """Make lines that compare attention with the same training without it, all trained or with the same part frozen."""
+    lines = []
+    for other in (FINE_TUNED, CONTROL):
+        if not {RELEASE, other} <= set(ratios):
+            continue
+        known = (ratios[RELEASE] - ratios[other]).dropna()
+        if len(known):
+            mean, half = interval(known)
+            low, high = np.exp([mean - half, mean + half])
+            shown = f"{np.exp(mean):.3f}" + ("" if np.isnan(half) else f" ({low:.3f} to {high:.3f})")
+            lines += ["", f"{RELEASE} / {other}: {shown}, {len(known)} pairs"]
+    return lines
 
 
 def weights_of(table):

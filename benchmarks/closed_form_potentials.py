@@ -40,9 +40,13 @@ METHODS = {
     "all blocks, ridge": None,
     "all blocks, LayerKernelRegressor, linear": LayerKernelRegressor(),
     "all blocks, LayerKernelRegressor, rbf": LayerKernelRegressor(kernel="rbf"),
-    "LinearPotential, energies": {"use_forces": False},
-    "LinearPotential, last block, energies and forces": {"layers": 1},
-    "LinearPotential, energies and forces": {},
+    **{
+        f"LinearPotential, {layers}{labels}{readout}": settings
+        for labels, of_labels in (("energies", {"use_forces": False}), ("energies and forces", {}))
+        for readout, of_readout in ((", readout left out", {"readout": "fresh"}), ("", {}))
+        for layers, of_layers in (("last block, ", {"layers": 1}), ("", {}))
+        for settings in [of_labels | of_readout | of_layers]
+    },
 }
 SCRATCH = "SchNet from scratch, energies and forces"
 

@@ -4,13 +4,13 @@ Sources: a SchNet trained on frames of OC20 (adsorbates on metals: another domai
 (the same domain); CHGNet as its authors trained it on inorganic crystals (another domain); TensorNet as matgl's authors
 trained it on ANI-1x (organic molecules in other conformations, with another functional). Targets: energies and forces
 of the official split 01. All methods of a table have the same architecture, frames, epochs and optimizer, but for the
-closed forms, which have no epochs, "every setting of the release", which is `TAAGRegressor.paper`, and "all else by
-default", with the epochs, batches and loss that `TAAGRegressor` has if nothing is said. The learning rate is the best
-from scratch of those tried on training frames of malonaldehyde (--choose); TensorNet's is the best for fine-tuning, for
-with more of it training from scratch can end in its first epochs. The "gentle" forms have a quarter of the rate in
-what comes from the source. Training from scratch takes no weight of a source: it runs once and stands in the tables of
-all sources of its architecture. Runs are kept in a file of lines, so that a stopped benchmark goes on where it was: the
-tables are made of all runs in it. To run everything anew, name another file.
+closed forms, which have no epochs, and "all else by default", with the epochs, batches and loss that `TAAGRegressor`
+has if nothing is said. The learning rate is the best from scratch of those tried on training frames of malonaldehyde
+(--choose); TensorNet's is the best for fine-tuning, for with more of it training from scratch can end in its first
+epochs. The "gentle" forms have a quarter of the rate in what comes from the source. Training from scratch takes no
+weight of a source: it runs once and stands in the tables of all sources of its architecture. Runs are kept in a file of
+lines, so that a stopped benchmark goes on where it was: the tables are made of all runs in it. To run everything anew,
+name another file.
 """
 
 import argparse
@@ -39,7 +39,7 @@ from _md17 import (
     read,
     train_source,
 )
-from _md17_tables import FINE_TUNED, RELEASE, plot, report, report_choices
+from _md17_tables import CONTROL, FINE_TUNED, RELEASE, plot, report, report_choices
 from _timing import machine
 
 from sktaag.datasets import fetch_ani1x_potential
@@ -51,7 +51,8 @@ RESULTS = Path(__file__).parent / "results"
 METHODS = {  # attention, freeze, further parameters
     "scratch": {"attention": "last", "freeze": "scratch"},
     FINE_TUNED: {"attention": "last", "freeze": "none"},
-    "fine-tuned, embeddings frozen": {"attention": "last", "freeze": "embeddings"},
+    CONTROL: {"attention": "last", "freeze": "embeddings"},
+    "fine-tuned, 1 block frozen": {"attention": "last", "freeze": 1},
     "fine-tuned, 2 blocks frozen": {"attention": "last", "freeze": 2},
     "frozen, last": {"attention": "last", "freeze": "all"},
     "frozen, sum": {"attention": "sum", "freeze": "all"},
@@ -59,15 +60,22 @@ METHODS = {  # attention, freeze, further parameters
     "frozen, query": {"attention": "query", "freeze": "all"},
     "TAAG, frozen": {"attention": "taag", "freeze": "all"},
     RELEASE: {"attention": "taag", "freeze": "embeddings"},
+    "TAAG, 1 block frozen": {"attention": "taag", "freeze": 1},
+    "mix, embeddings frozen": {"attention": "mix", "freeze": "embeddings"},
     "mix, all trained": {"attention": "mix", "freeze": "none"},
     "TAAG, all trained, a fresh block": {"attention": "taag", "freeze": "none", "n_fresh_blocks": 1},
     "fine-tuned, all, gentle": {"attention": "last", "freeze": "none", "gentle": True},
     "TAAG, all trained, gentle": {"attention": "taag", "freeze": "none", "gentle": True},
 }
-EVERY_SETTING = "TAAG, every setting of the release"
-DEFAULTS = "TAAG, embeddings frozen, all else by default"
-CLOSED_FORMS = {"frozen, last, ridge": 1, "frozen, all layers, LinearPotential": "all"}  # layers
-ALL_METHODS = [*METHODS, DEFAULTS, EVERY_SETTING, *CLOSED_FORMS]
+BY_DEFAULT = {  # what is said of them
+    "scratch, all else by default": {"attention": "last", "freeze": "scratch"},
+    "TAAG, embeddings frozen, all else by default": {"freeze": "embeddings"},
+}
+CLOSED_FORMS = {
+    "frozen, last, ridge": {"layers": 1, "readout": "fresh"},
+    "frozen, all layers, LinearPotential": {},
+}
+ALL_METHODS = [*METHODS, *BY_DEFAULT, *CLOSED_FORMS]
 SCHNET = SHARED | {"lr": RATES["schnet"]}
 CHOICES = [  # source, method, settings
     ("oc20", "scratch", SCHNET),
@@ -86,6 +94,25 @@ CHOICES = [  # source, method, settings
     *(("ani1x", "scratch", SHARED | {"lr": lr}) for lr in (8e-3, 4e-3, 2e-3, 1e-3)),
     *(("ani1x", FINE_TUNED, SHARED | {"lr": lr}) for lr in (4e-3, 1e-3, 2.5e-4)),
 ]
+for kind in ("ani1x", "chgnet"):  # is there a form of attention that gains over fine-tuning with as much frozen?
+    rate = RATES[NETWORKS[kind]]
+    as_above = SHARED | {"lr": rate}
+    CHOICES += [(kind, method, as_above) for method in (CONTROL, RELEASE) if (kind, method, as_above) not in CHOICES]
+    CHOICES += [(kind, method, as_above | {"lr_decay": 0.5}) for method in (CONTROL, RELEASE)]
+    CHOICES += [(kind, method, SHARED | {"lr": rate / 2}) for method in (CONTROL, RELEASE)]
+    CHOICES += [
+        (kind, RELEASE, as_above | {"n_fresh_blocks": 1}),
+        (kind, RELEASE, as_above | {"readout": "fresh", "module__residual": False}),
+        (kind, RELEASE, as_above | {"optimizer__param_groups": [("attention.*", {"lr": 4 * rate})]}),
+        (kind, "mix, embeddings frozen", as_above),
+        (kind, "fine-tuned, 1 block frozen", as_above),
+        (kind, "TAAG, 1 block frozen", as_above),
+    ]
+CHOICES += [
+    (source, method, settings)
+    for source, method in zip(("oc20", "ani1x"), BY_DEFAULT, strict=True)
+    for settings in ({}, {"scheduler": None}, {"criterion": "mse"}, {"scheduler": None, "criterion": "mse"})
+]
 CHOICES = [("malonaldehyde", *choice) for choice in CHOICES]
 CHOICES += [("toluene", "ani1x", "scratch", SHARED | {"lr": lr}) for lr in (4e-3, 2e-3, 1e-3)]
 
@@ -93,11 +120,9 @@ CHOICES += [("toluene", "ani1x", "scratch", SHARED | {"lr": lr}) for lr in (4e-3
 def make_model(source, method, size, seed, device, epochs, settings):
     """Build one model; what METHODS does not name is the same for all."""
     if method in CLOSED_FORMS:
-        return LinearPotential(source, layers=CLOSED_FORMS[method], device=device)
-    if method == DEFAULTS:
-        return TAAGRegressor(source, freeze="embeddings", device=device, random_state=seed)
-    if method == EVERY_SETTING:
-        return TAAGRegressor.paper(source, max_epochs=epochs, early_stopping=False, device=device, random_state=seed)
+        return LinearPotential(source, **CLOSED_FORMS[method], device=device)
+    if method in BY_DEFAULT:
+        return TAAGRegressor(source, **BY_DEFAULT[method] | settings, device=device, random_state=seed)
     parameters = {"scheduler": "cosine"} | settings | METHODS[method]
     if parameters.pop("gentle", False):
         parameters["optimizer__param_groups"] = [("backbone.*", {"lr": settings["lr"] / 4})]
@@ -113,20 +138,20 @@ def open_source(kind, method, graphs, energies, path, shape=SHAPE):
         return kind
     if kind == "ani1x":
         return MatGL.from_pretrained(fetch_ani1x_potential())
-    if method != "scratch":
+    if "scratch" not in method:
         return load_source(path)
     source = GNNRegressor("schnet", **shape, module__cutoff=CUTOFF, max_epochs=1, force_weight=0, device="cpu")
     return source.fit(graphs[:2], energies[:2])
 
 
-def choose(choice, folder, device, epochs):
+def choose(choice, folder, device):
     """Judge settings of a method on 50 training frames of a molecule, by 200 others of them."""
     torch.set_num_threads(1)
-    molecule, kind, method, settings = choice
+    molecule, kind, method, settings, epochs = choice
     graphs, energies, forces = frames(molecule, "train", cutoff=CUTOFFS[kind])
     rows = np.random.RandomState(99).permutation(len(graphs))
     fitted, held_out = rows[:50], rows[-200:]
-    shape = {name: value for name, value in settings.items() if name.startswith("module__")}
+    shape = {name: value for name, value in settings.items() if name in SHAPE}
     settings = {name: value for name, value in settings.items() if name not in shape}
     source = open_source(kind, method, graphs, energies, folder / f"{kind}.source", SHAPE | shape)
     model = make_model(source, method, 50, 99, device, epochs, settings)
@@ -158,7 +183,8 @@ def run(task, source, device, epochs):
     graphs, energies, forces = frames(molecule, "train", cutoff=CUTOFFS[kind])
     rows = draw(graphs, size, seed)
     source = open_source(kind, method, graphs, energies, source)
-    model = make_model(source, method, size, seed, device, epochs, SHARED | {"lr": RATES[NETWORKS[kind]]})
+    settings = {} if method in BY_DEFAULT else SHARED | {"lr": RATES[NETWORKS[kind]]}
+    model = make_model(source, method, size, seed, device, epochs, settings)
     clock = time.process_time if name_of(device) == "CPU" else time.perf_counter  # a core may be shared
     start = clock()
     model.fit(graphs[rows], energies[rows], forces=[forces[row] for row in rows])
@@ -200,12 +226,13 @@ def main():
         key = ("molecule", "network", "method", "settings", "epochs")
         known = {tuple(row[name] for name in key) for row in read(kept)}
         choices = [
-            (molecule, kind, method, settings)
+            (molecule, kind, method, settings, epochs)
             for molecule, kind, method, settings in CHOICES
-            if kind in args.sources and (molecule, NETWORKS[kind], method, str(settings), args.epochs) not in known
+            for epochs in [200 if method in BY_DEFAULT else args.epochs]
+            if kind in args.sources and (molecule, NETWORKS[kind], method, str(settings), epochs) not in known
         ]
         with ProcessPoolExecutor(args.jobs, mp_context=spawn) as pool, open(kept, "a") as file:
-            for row in pool.map(choose, choices, repeat(args.folder), repeat(args.device), repeat(args.epochs)):
+            for row in pool.map(choose, choices, repeat(args.folder), repeat(args.device)):
                 print(row, flush=True)
                 file.write(json.dumps(row) + "\n")
                 file.flush()
@@ -232,7 +259,7 @@ def main():
     with ProcessPoolExecutor(args.jobs, mp_context=spawn) as pool, open(args.runs, "a") as file:
         training = {
             source: pool.submit(train_source, source, args.folder, args.device, args.source_epochs)
-            for source in sorted({task[0] for task in tasks if task[4] != "scratch"})
+            for source in sorted({task[0] for task in tasks if "scratch" not in task[4]})
         }
         paths = {source: future.result() for source, future in training.items()}
         futures, waiting = set(), iter(tasks)

@@ -37,7 +37,7 @@ _HARMLESS = (
     "sklearn.utils._metadata_requests.",
 )
 _NETWORK = "restore_net"  # what has it holds networks, and gives them up
-_NETS = ("net_", "backbone_")  # where it keeps them
+_NETS = ("net_", "backbone_", "readout_")  # where it keeps them
 _OF_A_MACHINE = ("cache", "memory")  # parameters that mean nothing elsewhere
 _LEAVES = (str, bytes, int, float, type, ModuleType, torch.nn.Module, torch.Tensor, type(None))
 _LIBRARIES = ("numpy", "rdkit", "scikit-learn", "sktaag", "torch")

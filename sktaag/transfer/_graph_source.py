@@ -111,6 +111,37 @@ def open_graph_source(source):
     )
 
 
+def check_readout(readout):
+    """Refuse what is no way to deal with the readout of a source."""
+    if readout not in ("auto", "source", "fresh"):
+        raise ValueError(f'readout must be "auto", "source" or "fresh", got {readout!r}.')
+
+
+def keeps_readout(readout, opened, network):
+    """Tell whether the trained readout of a source can be kept and is wanted, or may be.
+
+    Parameters
+    ----------
+    readout : {"auto", "source", "fresh"}
+    opened : GraphSource
+    network : dict
+        Arguments of the `sktaag.nn.GraphNetwork` that would have it.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    ValueError
+        If it is wanted and cannot be kept.
+    """
+    problem = _readout_problem(opened, network)
+    if readout == "source" and problem:
+        raise ValueError(f'readout="source" cannot be: {problem}. Set readout="fresh".')
+    return readout != "fresh" and not problem
+
+
 def _load(source):
     try:
         return load_source(source)
@@ -140,3 +171,21 @@ def _open_backbone(backbone):
     # the readout of a pretrained network speaks eV, and comes with its backbone
     readout = backbone.head(1) if backbone.has_readout else None
     return GraphSource(backbone.requires_grad_(True), readout=readout, scale=np.ones(1))
+
+
+def _readout_problem(opened, network):
+    """Say why the readout of the source cannot be kept, or ""."""
+    if opened.readout is None:
+        return "the source reads its tokens in a way of its own"
+    if opened.scale is None:
+        return "its readout is for other labels"
+    if (opened.target, opened.n_targets) != (network["target"], network["n_targets"]):
+        return (
+            f"the readout of the source is for {opened.n_targets} {opened.target} targets, y has "
+            f"{network['n_targets']} {network['target']} ones"
+        )
+    if network["attention"] in ("last", "sum") and network["attention"] != opened.backbone.plain:
+        return f"the readout of the source takes the {opened.backbone.plain} of the tokens"
+    if not network.get("residual", True):
+        return "without the residual the readout of the source has no place"
+    return ""

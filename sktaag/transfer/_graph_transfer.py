@@ -2,7 +2,7 @@
 
 from sktaag.sources._graph_networks import Start
 from sktaag.transfer._frozen_source import FrozenSourceMixin
-from sktaag.transfer._graph_source import open_graph_source
+from sktaag.transfer._graph_source import check_readout, keeps_readout, open_graph_source
 
 
 class GraphTransfer(FrozenSourceMixin):
@@ -19,8 +19,7 @@ class GraphTransfer(FrozenSourceMixin):
         return {"attention": backbone.plain}
 
     def _start(self, X, n_outputs):
-        if self.readout not in ("auto", "source", "fresh"):
-            raise ValueError(f'readout must be "auto", "source" or "fresh", got {self.readout!r}.')
+        check_readout(self.readout)
         opened = open_graph_source(self.source)
         backbone = opened.backbone.fresh() if self._scratch() else opened.backbone
         own = {"n_targets": n_outputs, "target": self.target, **self._attention(backbone)}
@@ -31,30 +30,10 @@ class GraphTransfer(FrozenSourceMixin):
         start = Start(backbone, network, graphs=opened.graphs)
         if self._scratch():
             return start
-        problem = self._readout_problem(opened, network)
-        if self.readout == "source" and problem:
-            raise ValueError(f'readout="source" cannot be: {problem}. Set readout="fresh".')
-        if self.readout == "fresh" or problem:
+        if not keeps_readout(self.readout, opened, network):
             network["fresh_readout"] = True
             return start
         start.readout, start.scale = opened.readout, opened.scale
         if self.readout == "auto":
             start.fallback = backbone.fresh().head(n_outputs)
         return start
-
-    def _readout_problem(self, opened, network):
-        """Say why the readout of the source cannot be kept, or ""."""
-        if opened.readout is None:
-            return "the source reads its tokens in a way of its own"
-        if opened.scale is None:
-            return "its readout is for other labels"
-        if (opened.target, opened.n_targets) != (network["target"], network["n_targets"]):
-            return (
-                f"the readout of the source is for {opened.n_targets} {opened.target} targets, y has "
-                f"{network['n_targets']} {network['target']} ones"
-            )
-        if network["attention"] in ("last", "sum") and network["attention"] != opened.backbone.plain:
-            return f"the readout of the source takes the {opened.backbone.plain} of the tokens"
-        if not network.get("residual", True):
-            return "without the residual the readout of the source has no place"
-        return ""

@@ -8,21 +8,23 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktaag.cache import cache_folder
 from sktaag.heads._neural_regressor import NeuralRegressor
-from sktaag.heads._torch_state import resolve_device
+from sktaag.heads._torch_state import isolated_seed, resolve_device
 from sktaag.sources._conservative import ConservativeMixin, known_forces
 from sktaag.sources._graph_input import GraphInputMixin
 from sktaag.sources._graph_net import strain_gradient
-from sktaag.sources._graph_networks import evaluation_copy
+from sktaag.sources._graph_networks import evaluation_copy, own_tensors, take_tensors
 from sktaag.sources._target_scaler import TargetScaler
 from sktaag.sources._tokens import graph_tokens, run_batches
 from sktaag.transfer._depths import pick_depths
 from sktaag.transfer._frozen_backbone import FrozenBackboneMixin
 from sktaag.transfer._frozen_source import FrozenSourceMixin
-from sktaag.transfer._graph_source import open_graph_source
+from sktaag.transfer._graph_source import check_readout, keeps_readout, open_graph_source
 from sktaag.transfer._layer_evidence import Rows, maximise_evidence
+from sktaag.transfer._linear_energy import LinearEnergy
 from sktaag.transfer._pooled_jacobians import pooled_jacobians
 
 _CHUNK = 64  # structures whose Jacobians are in memory at a time
+_READOUT = "readout."  # before the names of its weights
 _CONSTANT = 1e-6  # of its mean: spread of a state in single precision that does not vary
 
 
@@ -31,13 +33,15 @@ class LinearPotential(
 ):
     r"""Energies and forces from tens of structures: linear in the states of a frozen network at all depths.
 
-    .. math:: E = \sum_i \Big[ e(z_i) + \sum_t w_{z_i t} \cdot (x_{it} - \bar x_{z_i t}) \Big], \qquad F = -\nabla E
+    .. math::
+        E = \sum_i \Big[ e(z_i) + r(x_i) + \sum_t w_{z_i t} \cdot (x_{it} - \bar x_{z_i t}) \Big], \qquad F = -\nabla E
 
-    with the state :math:`x_{it}` of atom i after block t, and of each element a reference energy e and the mean state
-    :math:`\bar x`. Energies and forces are linear in w, so that w follows from both in closed form, without a training
-    loop. The prior variance of w is one number for each depth; these and the noise of energies and of forces are where
-    the marginal likelihood is highest [1]_. A depth that does not help gets no variance. The mean energy of an atom is
-    not known and has a wide one.
+    with the state :math:`x_{it}` of atom i after block t, of each element a reference energy e and the mean state
+    :math:`\bar x`, and the trained readout r of the source, if it is kept: then w says how the target differs from the
+    source. Energies and forces are linear in w, so that w follows from both in closed form, without a training loop.
+    The prior variance of w is one number for each depth; these and the noise of energies and of forces are where the
+    marginal likelihood is highest [1]_. A depth that does not help gets no variance. The mean energy of an atom is not
+    known and has a wide one.
 
     Parameters
     ----------
@@ -48,6 +52,9 @@ class LinearPotential(
     layers : int, list of int or "all", default="all"
         Which depths: k takes the last k, from L(-k) to L(-1); a list picks some of them by that number; "all" takes
         every one, from the embedding to the last block.
+    readout : {"auto", "source", "fresh"}, default="auto"
+        Whether the trained readout of the source stays in the energy. "auto" keeps it where it is for one extensive
+        target and what it says leaves less to explain of the training energies than the elements alone do.
     use_forces : bool, default=True
         False fits to energies alone, even if structures carry forces.
     graphs : AtomGraphs, MoleculeGraphs or None, default=None
@@ -79,6 +86,8 @@ class LinearPotential(
         Whether it was fitted to forces.
     backbone_ : sktaag.nn.Backbone
         The source's, on the CPU.
+    readout_ : torch.nn.Module or None
+        The source's, likewise; None if it was not kept.
     graphs_ : AtomGraphs or MoleculeGraphs
         The fitted transformer of structures.
     n_features_in_ : int
@@ -92,8 +101,8 @@ class LinearPotential(
     NotFittedError
         In `fit`, if the source is not fitted.
     ValueError
-        In `fit`, if the source has fewer depths than asked for, or forces do not fit the structures or have no meaning
-        for the source, which reads no positions.
+        In `fit`, if the source has fewer depths than asked for, a readout that is to be kept and cannot be, or forces
+        do not fit the structures or have no meaning for the source, which reads no positions.
 
     See Also
     --------
@@ -132,9 +141,12 @@ class LinearPotential(
     target = "extensive"
     _n_energies = 1
 
-    def __init__(self, source, *, layers="all", use_forces=True, graphs=None, cache=None, device="auto"):
+    def __init__(
+        self, source, *, layers="all", readout="auto", use_forces=True, graphs=None, cache=None, device="auto"
+    ):
         self.source = source
         self.layers = layers
+        self.readout = readout
         self.use_forces = use_forces
         self.graphs = graphs
         self.cache = cache
@@ -159,6 +171,7 @@ class LinearPotential(
         self : LinearPotential
         """
         cache_folder(self.cache)
+        check_readout(self.readout)
         y = column_or_1d(self._check_y(y), warn=True)
         check_consistent_length(X, y)
         start = open_graph_source(self.source)
@@ -174,13 +187,15 @@ class LinearPotential(
         graphs, y = [graphs[row] for row in there], y[there]
 
         numbers = [graph.z.numpy() for graph in graphs]
-        scaler = TargetScaler().fit(numbers, y[:, None])
-        self._scaler = scaler
-        self.elements_ = np.flatnonzero(scaler.elements_)
+        self._scaler = TargetScaler().fit(numbers, y[:, None])
+        self.elements_ = np.flatnonzero(self._scaler.elements_)
+        said, slopes = self._keep_readout(start, graphs, numbers, y)
+        if self.uses_forces_ and slopes is not None:
+            forces = [force - slope for force, slope in zip(forces, slopes, strict=True)]
         device = resolve_device(self.device)
         backbone = self.backbone_.to(device)
         try:
-            rest = y - scaler.baseline(numbers)[:, 0]
+            rest = y - said - self._scaler.baseline(numbers)[:, 0]
             energy_rows = self._energy_rows(backbone, graphs, numbers, rest, depths, device)
             kinds = [energy_rows]
             if self.uses_forces_:
@@ -251,7 +266,65 @@ class LinearPotential(
 
     _check_y = NeuralRegressor._check_y
 
+    def net_state(self):
+        """Return what rebuilds backbone and readout: their name and arguments, in JSON's types, and their weights.
+
+        Returns
+        -------
+        params : dict
+        weights : dict of str to torch.Tensor
+
+        Raises
+        ------
+        TypeError
+            If the backbone has no name of its own.
+        """
+        params, weights = super().net_state()
+        if self.readout_ is not None:
+            params["readout"] = True
+            weights |= {f"{_READOUT}{name}": tensor for name, tensor in own_tensors(self.readout_).items()}
+        return params, weights
+
+    def restore_net(self, params, weights):
+        """Give an estimator that lost its backbone and readout new ones, on the CPU.
+
+        Parameters
+        ----------
+        params : dict
+        weights : dict of str to torch.Tensor
+            Both as `net_state` returns them.
+        """
+        own = {name: tensor for name, tensor in weights.items() if not name.startswith(_READOUT)}
+        super().restore_net(params, own)
+        self.readout_ = None
+        if params.get("readout"):
+            with isolated_seed(0, torch.device("cpu")):
+                self.readout_ = self.backbone_.head(1).eval().requires_grad_(False)
+            kept = {name.removeprefix(_READOUT): tensor for name, tensor in weights.items() if name not in own}
+            take_tensors(self.readout_, kept, params["backbone"])
+
     # ---------------------------------------------------------------- rows of the least squares
+
+    def _keep_readout(self, start, graphs, numbers, y):
+        """Keep the readout of the source or not, with the references beside it.
+
+        Return the energies that it says, or zeros, and the forces, or None if there are none to learn or it is not
+        kept.
+        """
+        self.readout_, self._unit = None, 1.0
+        nothing = np.zeros(len(y)), None
+        network = {"n_targets": 1, "target": "extensive", "attention": self.backbone_.plain}
+        if not keeps_readout(self.readout, start, network):
+            return nothing
+        readout, unit = start.readout.eval().requires_grad_(False), float(start.scale[0])
+        zeros = np.zeros((len(self.elements_), self.backbone_.n_layers + 1, self.backbone_.n_features))
+        alone = LinearEnergy(self.backbone_, self.elements_, zeros, zeros, readout, unit)
+        said, slopes, _ = self._run(graphs, self.uses_forces_, evaluation_copy(alone, resolve_device(self.device)))
+        scaler = TargetScaler().fit(numbers, y[:, None], said[:, None])
+        if self.readout == "auto" and scaler.spread_ >= self._scaler.spread_:
+            return nothing
+        self._scaler, self.readout_, self._unit = scaler, readout, unit
+        return said, slopes if self.uses_forces_ else None
 
     def _energy_rows(self, backbone, graphs, numbers, rest, depths, device):
         """Rows of the energies; finds the means of the states on the way, and which of the picked ones vary."""
@@ -321,64 +394,45 @@ class LinearPotential(
     # ---------------------------------------------------------------- prediction
 
     def _evaluation_network(self):
-        return evaluation_copy(self.backbone_, resolve_device(self.device))
+        energy = LinearEnergy(self.backbone_, self.elements_, self.coef_, self._means, self.readout_, self._unit)
+        return evaluation_copy(energy, resolve_device(self.device))
 
     def _predict_graphs(self, graphs, forces, network):
         return self._evaluate(graphs, forces, network)[:2]
 
     def _evaluate(self, graphs, forces=False, network=None):
         """Compute energies, forces (None if not asked for) and pooled centred states; warns of new elements."""
-        network = self._evaluation_network() if network is None else network
-        read = self._reader(network)
+        there = [row for row, graph in enumerate(graphs) if graph is not None]
+        numbers = [graphs[row].z.numpy() for row in there]
+        unknown = self._scaler.unknown(numbers)
+        if len(unknown):
+            self._warn_of_elements([there[i] for i in unknown])
+        y, found, pooled = self._run(graphs, forces, self._evaluation_network() if network is None else network)
+        y[there] += self._scaler.baseline(numbers)[:, 0] + self._counts(numbers)[:, 1:] @ self._reference_shift
+        return y, found, pooled
+
+    def _run(self, graphs, forces, network):
+        """Compute energies without those of the elements, forces and pooled centred states."""
 
         def run(batch):
             if forces:
                 batch.pos = batch.pos.detach().requires_grad_()
             with torch.set_grad_enabled(forces):
-                energies, pooled = read(batch)
+                energies, pooled = network(batch)
             parts = [None] * batch.num_graphs
             if forces:
                 (gradient,) = torch.autograd.grad(energies.sum(), batch.pos)
                 parts = np.split(-gradient.cpu().numpy(), batch.ptr[1:-1].cpu().numpy())
             return energies.detach(), pooled.detach(), parts
 
-        there = [row for row, graph in enumerate(graphs) if graph is not None]
-        numbers = [graphs[row].z.numpy() for row in there]
-        unknown = self._scaler.unknown(numbers)
-        if len(unknown):
-            self._warn_of_elements([there[i] for i in unknown])
-        y, pooled, found = np.full(len(graphs), np.nan), np.zeros((len(graphs), self._means.size)), [None] * len(graphs)
+        shape = (len(self.elements_), self.backbone_.n_layers + 1, self.backbone_.n_features)
+        y, pooled, found = np.full(len(graphs), np.nan), np.zeros((len(graphs), np.prod(shape))), [None] * len(graphs)
         for indices, (energies, sums, parts) in run_batches(graphs, run, network.device):
             y[indices] = energies.cpu().numpy()
             pooled[indices] = sums.flatten(1).cpu().numpy()
             for i, part in zip(indices, parts, strict=True):
                 found[i] = part
-        y[there] += self._scaler.baseline(numbers)[:, 0] + self._counts(numbers)[:, 1:] @ self._reference_shift
         return y, found, pooled
 
-    def _reader(self, network):
-        """Return a function from a batch to the energies beyond the references, and the pooled centred states."""
-        as_tensor = {"device": network.device, "dtype": network.dtype}
-        n_elements = len(self.elements_)
-        # atoms of elements that fit did not see have zeros
-        coef, means = (
-            torch.cat([torch.as_tensor(part, **as_tensor), torch.zeros(1, *part.shape[1:], **as_tensor)])
-            for part in (self.coef_, self._means)
-        )
-        index_of = np.full(len(self._scaler.elements_), n_elements)
-        index_of[self.elements_] = np.arange(n_elements)
-        index_of = torch.as_tensor(index_of, device=network.device)
-
-        def read(batch):
-            of_element = index_of[batch.z]
-            states = network.tokens(batch) - means[of_element]
-            pooled = states.new_zeros(batch.num_graphs * (n_elements + 1), *states.shape[1:])
-            pooled = pooled.index_add(0, batch.batch * (n_elements + 1) + of_element, states)
-            pooled = pooled.view(batch.num_graphs, n_elements + 1, *states.shape[1:])
-            return (pooled * coef).flatten(1).sum(dim=1), pooled[:, :-1]
-
-        return read
-
     def _strain_gradient(self, graph, network):
-        read = self._reader(network)
-        return strain_gradient(lambda batch: read(batch)[0], graph, network.device)
+        return strain_gradient(lambda batch: network(batch)[0], graph, network.device)

@@ -20,6 +20,7 @@ from torch_geometric.data import Batch
 from torch_geometric.nn import global_add_pool
 
 from sktaag.graphs import AtomGraphs
+from sktaag.io import load_model, save_model
 from sktaag.nn import make_backbone
 from sktaag.sources import GNNRegressor
 from sktaag.structures import InvalidRowsWarning
@@ -223,6 +224,84 @@ def test_weights_find_the_depth_that_made_the_data(backbone, depth):
     assert model.layer_weights_.sum() == pytest.approx(1)
     assert model.layer_weights_[depth] > 0.8
     assert_allclose(model.predict(made[20:]), energies[20:], rtol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def source():
+    return tiny_source()
+
+
+def test_a_readout_that_is_right_is_not_corrected(source):
+    """The labels are those of the source but for the references, so that nothing is left to learn."""
+    made = [atoms.copy() for atoms in MOLECULES for _ in range(2)]
+    rng = np.random.RandomState(0)
+    for atoms in made:
+        atoms.rattle(0.05, rng=rng)
+    shift = np.array([2.0 * (atoms.numbers == 1).sum() - len(atoms) for atoms in made])
+    energies, forces = source.predict(made) + shift, source.predict_forces(made)
+    for plain in (make_backbone("schnet", n_layers=1, n_features=8, cutoff=4.0), source):
+        model = LinearPotential(plain).fit(made[::2], energies[::2], forces=forces[::2])
+        error = np.abs(np.concatenate(model.predict_forces(made[1::2])) - np.concatenate(forces[1::2])).mean()
+        scale = np.abs(np.concatenate(forces)).mean()
+        if plain is source:
+            assert model.readout_ is not None
+            assert error < 1e-3 * scale
+            assert_allclose(model.predict(made[1::2]), energies[1::2], atol=1e-3)
+        else:
+            assert model.readout_ is None
+            assert error > 0.05 * scale
+
+
+@pytest.mark.parametrize("backbone", ["schnet", "dimenet++"])  # they read the last state, and the sum of all
+def test_weights_are_of_what_the_readout_leaves(backbone):
+    shape = {"module__n_layers": 2, "module__n_features": 8, "module__cutoff": 4.0}
+    source = GNNRegressor(backbone, **shape, max_epochs=5, random_state=0).fit(MOLECULES, ENERGIES)
+    made, energies, forces = clusters(12)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*elements that no training row has")  # argon
+        said, pushed = source.predict(made), source.predict_forces(made)
+    rest = [force - part for force, part in zip(forces, pushed, strict=True)]
+    model = LinearPotential(source, readout="source").fit(made, energies, forces=forces)
+    expected = LinearPotential(source, readout="fresh").fit(made, energies - said, forces=rest)
+    assert_allclose(model.coef_, expected.coef_, rtol=1e-3, atol=1e-5 * np.abs(expected.coef_).max())
+    assert_allclose(model.predict(made), expected.predict(made) + said, rtol=1e-5)
+    for found, force, part in zip(model.predict_forces(made), expected.predict_forces(made), pushed, strict=True):
+        assert_allclose(found, force + part, atol=1e-4)
+    atoms = made[0].copy()
+    assert_allclose(model.predict_forces([atoms])[0].ravel(), -derivatives(model.predict, atoms), rtol=1e-4, atol=1e-4)
+    atoms.calc = EnergyCalculator(model)
+    assert_allclose(atoms.get_forces(), model.predict_forces([atoms])[0])
+
+
+def test_auto_keeps_a_readout_that_explains_the_energies(source):
+    assert LinearPotential(source).fit(MOLECULES, ENERGIES).readout_ is not None
+    other = LinearPotential(source).fit(MOLECULES, -ENERGIES)
+    assert other.readout_ is None
+    fresh = LinearPotential(source, readout="fresh").fit(MOLECULES, -ENERGIES)
+    assert np.array_equal(other.predict(MOLECULES), fresh.predict(MOLECULES))
+    again = LinearPotential(source).fit(MOLECULES, ENERGIES).fit(MOLECULES, -ENERGIES)
+    assert np.array_equal(again.predict(MOLECULES), fresh.predict(MOLECULES))
+
+
+@pytest.mark.parametrize("y", [ENERGIES, -ENERGIES])
+def test_file_with_and_without_a_readout(source, y, tmp_path):
+    model = LinearPotential(source).fit(MOLECULES, y)
+    save_model(model, tmp_path / "model")
+    read = load_model(tmp_path / "model")
+    assert (read.readout_ is None) == (model.readout_ is None)
+    assert np.array_equal(read.predict(MOLECULES), model.predict(MOLECULES))
+    assert np.array_equal(read.predict_forces(MOLECULES)[0], model.predict_forces(MOLECULES)[0])
+
+
+def test_readouts_that_cannot_be_kept(source, backbone):
+    with pytest.raises(ValueError, match=r'readout="source" cannot be: the source reads its tokens in a way of its o'):
+        LinearPotential(backbone, readout="source").fit(MOLECULES, ENERGIES)
+    with pytest.raises(ValueError, match='readout must be "auto", "source" or "fresh", got 3'):
+        LinearPotential(source, readout=3).fit(MOLECULES, ENERGIES)
+    per_atom = tiny_source(target="intensive", max_epochs=1)
+    assert LinearPotential(per_atom).fit(MOLECULES, ENERGIES).readout_ is None
+    with pytest.raises(ValueError, match="the readout of the source is for 1 intensive targets, y has 1 extensive"):
+        LinearPotential(per_atom, readout="source").fit(MOLECULES, ENERGIES)
 
 
 def test_layers(backbone):
