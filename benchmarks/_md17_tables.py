@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 matplotlib.use("agg")
 matplotlib.rcParams["svg.hashsalt"] = "sktaag"  # the same figures, the same file
 
-RELEASE, FINE_TUNED, CONTROL = "TAAG, embeddings frozen (release)", "fine-tuned, all", "fine-tuned, embeddings frozen"
+FINE_TUNED, CONTROL, ATTENTION = "fine-tuned, all", "fine-tuned, embeddings frozen", "TAAG, embeddings frozen"
 
 
 def cell(values):
@@ -92,14 +92,14 @@ def against_fine_tuning(ratios):
     """Make lines that compare attention with the same training without it, all trained or with the same part frozen."""
     lines = []
     for other in (FINE_TUNED, CONTROL):
-        if not {RELEASE, other} <= set(ratios):
+        if not {ATTENTION, other} <= set(ratios):
             continue
-        known = (ratios[RELEASE] - ratios[other]).dropna()
+        known = (ratios[ATTENTION] - ratios[other]).dropna()
         if len(known):
             mean, half = interval(known)
             low, high = np.exp([mean - half, mean + half])
             shown = f"{np.exp(mean):.3f}" + ("" if np.isnan(half) else f" ({low:.3f} to {high:.3f})")
-            lines += ["", f"{RELEASE} / {other}: {shown}, {len(known)} pairs"]
+            lines += ["", f"{ATTENTION} / {other}: {shown}, {len(known)} pairs"]
     return lines
 
 

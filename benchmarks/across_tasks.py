@@ -136,7 +136,7 @@ def trained(source, graphs, epochs):
     """Return the networks that are trained: what they read, and the unfitted model."""
     shared = TRAINING | {"max_epochs": epochs, "random_state": 0}
     taag = {
-        "TAAG, embeddings frozen (release)": {"attention": "taag", "freeze": "embeddings"},
+        "TAAG, embeddings frozen": {"attention": "taag", "freeze": "embeddings"},
         **{f"frozen, {kind}": {"attention": kind, "freeze": "all"} for kind in ("sum", "mix", "query")},
         "TAAG, frozen": {"attention": "taag", "freeze": "all"},
     }

@@ -98,7 +98,7 @@ def make_models(source, graphs, epochs):
         "frozen, mix": {"attention": "mix", "freeze": "all"},
         "frozen, query": {"attention": "query", "freeze": "all"},
         "TAAG, frozen": {"attention": "taag", "freeze": "all"},
-        "TAAG, embeddings frozen (release)": {"attention": "taag", "freeze": "embeddings"},
+        "TAAG, embeddings frozen": {"attention": "taag", "freeze": "embeddings"},
         "mix, all trained": {"attention": "mix", "freeze": "none"},
     }
     return {

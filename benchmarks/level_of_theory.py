@@ -45,14 +45,14 @@ TRAINED = {  # source, attention, freeze, and a factor of the learning rate
     "frozen, mix": ("rmd17", "mix", "all", 1.0),
     "frozen, query": ("rmd17", "query", "all", 1.0),
     "TAAG, frozen": ("rmd17", "taag", "all", 1.0),
-    "TAAG, embeddings frozen (release)": ("rmd17", "taag", "embeddings", 1.0),
+    "TAAG, embeddings frozen": ("rmd17", "taag", "embeddings", 1.0),
     "TAAG, embeddings frozen, a tenth of the learning rate": ("rmd17", "taag", "embeddings", 0.1),
     "ANI-1x, TensorNet from scratch": ("ani1x", "last", "scratch", 1.0),
     "ANI-1x, fine-tuned, all": ("ani1x", "last", "none", 1.0),
     "ANI-1x, fine-tuned, embeddings frozen": ("ani1x", "last", "embeddings", 1.0),
     "ANI-1x, frozen, last": ("ani1x", "last", "all", 1.0),
     "ANI-1x, TAAG, frozen": ("ani1x", "taag", "all", 1.0),
-    "ANI-1x, TAAG, embeddings frozen (release)": ("ani1x", "taag", "embeddings", 1.0),
+    "ANI-1x, TAAG, embeddings frozen": ("ani1x", "taag", "embeddings", 1.0),
 }
 LINEAR = {  # source, layers and readout of a LinearPotential
     "last layer frozen, ridge": ("rmd17", 1, "fresh"),

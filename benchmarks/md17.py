@@ -39,7 +39,7 @@ from _md17 import (
     read,
     train_source,
 )
-from _md17_tables import CONTROL, FINE_TUNED, RELEASE, plot, report, report_choices
+from _md17_tables import ATTENTION, CONTROL, FINE_TUNED, plot, report, report_choices
 from _timing import machine
 
 from sktaag.datasets import fetch_ani1x_potential
@@ -47,6 +47,7 @@ from sktaag.nn.backbones import MatGL
 from sktaag.sources import GNNRegressor, load_source
 from sktaag.transfer import LinearPotential, TAAGRegressor
 
+MIX, AS_RELEASED = "mix, embeddings frozen", "TAAG, embeddings frozen, no residual (as released)"
 RESULTS = Path(__file__).parent / "results"
 METHODS = {  # attention, freeze, further parameters
     "scratch": {"attention": "last", "freeze": "scratch"},
@@ -59,9 +60,16 @@ METHODS = {  # attention, freeze, further parameters
     "frozen, mix": {"attention": "mix", "freeze": "all"},
     "frozen, query": {"attention": "query", "freeze": "all"},
     "TAAG, frozen": {"attention": "taag", "freeze": "all"},
-    RELEASE: {"attention": "taag", "freeze": "embeddings"},
+    ATTENTION: {"attention": "taag", "freeze": "embeddings"},
+    AS_RELEASED: {
+        "attention": "taag",
+        "freeze": "embeddings",
+        "readout": "fresh",
+        "module__residual": False,
+        "module__positional": False,
+    },
     "TAAG, 1 block frozen": {"attention": "taag", "freeze": 1},
-    "mix, embeddings frozen": {"attention": "mix", "freeze": "embeddings"},
+    MIX: {"attention": "mix", "freeze": "embeddings"},
     "mix, all trained": {"attention": "mix", "freeze": "none"},
     "TAAG, all trained, a fresh block": {"attention": "taag", "freeze": "none", "n_fresh_blocks": 1},
     "fine-tuned, all, gentle": {"attention": "last", "freeze": "none", "gentle": True},
@@ -87,27 +95,27 @@ CHOICES = [  # source, method, settings
     ("oc20", "scratch", SCHNET | {"force_weight": 1000.0}),
     *(("oc20", "scratch", SCHNET | {"lr": lr}) for lr in (8e-3, 2e-3)),
     ("oc20", "scratch", SCHNET | {"scheduler": None}),
-    ("ani1x", RELEASE, SHARED | {"lr": RATES["tensornet"]}),
-    ("ani1x", RELEASE, SHARED | {"lr": RATES["tensornet"], "scheduler": None}),
+    ("ani1x", ATTENTION, SHARED | {"lr": RATES["tensornet"]}),
+    ("ani1x", ATTENTION, SHARED | {"lr": RATES["tensornet"], "scheduler": None}),
     *(("chgnet", "scratch", SHARED | {"lr": lr}) for lr in (1.6e-2, 8e-3, 4e-3, 2e-3, 1e-3)),
     *(("chgnet", FINE_TUNED, SHARED | {"lr": lr}) for lr in (8e-3, 4e-3, 1e-3)),
     *(("ani1x", "scratch", SHARED | {"lr": lr}) for lr in (8e-3, 4e-3, 2e-3, 1e-3)),
     *(("ani1x", FINE_TUNED, SHARED | {"lr": lr}) for lr in (4e-3, 1e-3, 2.5e-4)),
 ]
 for kind in ("ani1x", "chgnet"):  # is there a form of attention that gains over fine-tuning with as much frozen?
-    rate = RATES[NETWORKS[kind]]
-    as_above = SHARED | {"lr": rate}
-    CHOICES += [(kind, method, as_above) for method in (CONTROL, RELEASE) if (kind, method, as_above) not in CHOICES]
-    CHOICES += [(kind, method, as_above | {"lr_decay": 0.5}) for method in (CONTROL, RELEASE)]
-    CHOICES += [(kind, method, SHARED | {"lr": rate / 2}) for method in (CONTROL, RELEASE)]
+    rated = SHARED | {"lr": RATES[NETWORKS[kind]]}
+    CHOICES += [(kind, method, rated) for method in (CONTROL, ATTENTION) if (kind, method, rated) not in CHOICES]
+    CHOICES += [(kind, method, rated | {"lr_decay": 0.5}) for method in (CONTROL, ATTENTION)]
     CHOICES += [
-        (kind, RELEASE, as_above | {"n_fresh_blocks": 1}),
-        (kind, RELEASE, as_above | {"readout": "fresh", "module__residual": False}),
-        (kind, RELEASE, as_above | {"optimizer__param_groups": [("attention.*", {"lr": 4 * rate})]}),
-        (kind, "mix, embeddings frozen", as_above),
-        (kind, "fine-tuned, 1 block frozen", as_above),
-        (kind, "TAAG, 1 block frozen", as_above),
+        (kind, method, rated) for method in (AS_RELEASED, MIX, "fine-tuned, 1 block frozen", "TAAG, 1 block frozen")
     ]
+tensornet = SHARED | {"lr": RATES["tensornet"]}
+CHOICES += [("ani1x", method, tensornet | {"lr": 5e-4}) for method in (CONTROL, ATTENTION)]
+CHOICES += [
+    ("ani1x", ATTENTION, tensornet | {"n_fresh_blocks": 1}),
+    ("ani1x", ATTENTION, tensornet | {"readout": "fresh", "module__residual": False}),
+    ("ani1x", ATTENTION, tensornet | {"optimizer__param_groups": [("attention.*", {"lr": 4e-3})]}),
+]
 CHOICES += [
     (source, method, settings)
     for source, method in zip(("oc20", "ani1x"), BY_DEFAULT, strict=True)
