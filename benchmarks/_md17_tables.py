@@ -17,6 +17,16 @@ def cell(values):
     return f"{np.mean(values):.1f} ({len(values)})" if len(values) else ""
 
 
+def with_interval(logs, digits):
+    """Geometric mean of ratios and the interval of pairs taken as independent as text."""
+    if not len(logs):
+        return ""
+    mean, half = interval(logs)
+    low, high = np.exp([mean - half, mean + half])
+    shown = "" if np.isnan(half) else f" ({low:.{digits}f} to {high:.{digits}f})"
+    return f"{np.exp(mean):.{digits}f}{shown}"
+
+
 def with_scratch(results, source, size, epochs):
     """Pick the runs of one source, size and number of epochs, and those from scratch on the same frames.
 
@@ -38,7 +48,7 @@ def with_scratch(results, source, size, epochs):
 def relative_to_scratch(table, error):
     """Logarithm of error / error from scratch for each molecule and draw of frames."""
     wide = table.pivot_table(index=["molecule", "seed"], columns="method", values=error)
-    return np.log(wide.div(wide["scratch"], axis=0))
+    return np.log(wide.div(wide.get("scratch", np.nan), axis=0))
 
 
 def report_choices(rows):
@@ -74,10 +84,7 @@ def report(results, methods):
                     continue
                 cells = [cell(rows.loc[rows["molecule"] == name, error]) for name in molecules]
                 known = ratios[method].dropna()
-                mean, half = interval(known)
-                low, high = np.exp([mean - half, mean + half])
-                shown = f"{np.exp(mean):.2f}" + ("" if np.isnan(half) else f" ({low:.2f} to {high:.2f})")
-                shown = "1" if method == "scratch" else shown
+                shown = "1" if method == "scratch" else with_interval(known, 2)
                 seconds = f"{rows['seconds'].median():.0f}"
                 lines.append(f"| {method} | {' | '.join(cells)} | {shown} | {len(known)} | {seconds} |")
             lines += against_fine_tuning(ratios)
@@ -96,10 +103,7 @@ def against_fine_tuning(ratios):
             continue
         known = (ratios[ATTENTION] - ratios[other]).dropna()
         if len(known):
-            mean, half = interval(known)
-            low, high = np.exp([mean - half, mean + half])
-            shown = f"{np.exp(mean):.3f}" + ("" if np.isnan(half) else f" ({low:.3f} to {high:.3f})")
-            lines += ["", f"{ATTENTION} / {other}: {shown}, {len(known)} pairs"]
+            lines += ["", f"{ATTENTION} / {other}: {with_interval(known, 3)}, {len(known)} pairs"]
     return lines
 
 
