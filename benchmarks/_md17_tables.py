@@ -62,7 +62,8 @@ def report_choices(rows):
 
 
 def groups_of(results):
-    """Name the tables: source, size, epochs."""
+    """Name the tables: source, size, epochs of runs that take weights of a source."""
+    results = results[results["method"] != "scratch"]
     return sorted(set(zip(results["source"], results["size"], results["epochs"], strict=True)))
 
 
