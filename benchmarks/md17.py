@@ -6,11 +6,11 @@ trained it on ANI-1x (organic molecules in other conformations, with another fun
 of the official split 01. All methods of a table have the same architecture, frames, epochs and optimizer, but for the
 closed forms, which have no epochs, and "all else by default", with the epochs, batches and loss that `TAAGRegressor`
 has if nothing is said. The learning rate is the best from scratch of those tried on training frames of malonaldehyde
-(--choose); TensorNet's is the best for fine-tuning, for with more of it training from scratch can end in its first
-epochs. The "gentle" forms have a quarter of the rate in what comes from the source. Training from scratch takes no
-weight of a source: it runs once and stands in the tables of all sources of its architecture. Runs are kept in a file of
-lines, so that a stopped benchmark goes on where it was: the tables are made of all runs in it. To run everything anew,
-name another file.
+(--choose); TensorNet's is the best for fine-tuning. "As released", attention takes the place of the readout of the
+source, in all other rows it stands beside it. The "gentle" forms have a quarter of the rate in what comes from the
+source. Training from scratch takes no weight of a source: it runs once and stands in the tables of all sources of its
+architecture. Runs are kept in a file of lines, so that a stopped benchmark goes on where it was: the tables are made of
+all runs in it. To run everything anew, name another file.
 """
 
 import argparse
