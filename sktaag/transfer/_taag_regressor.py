@@ -127,11 +127,16 @@ class TAAGRegressor(AttentionTransfer, GraphRegression):
     TAAGClassifier : The same for classes.
     TAAGFeaturizer : The attended states as features for any head.
     FineTunedRegressor : Transfer without attention, in the ways that are usual.
+    LinearPotential : All depths in closed form, for energies and forces.
 
     Notes
     -----
     `paper` gives the settings of the authors' release. There the mode ``base`` of the attention equals the plain sum:
     its softmax runs over atoms and cancels in the sum. "taag" is their mode ``multi``.
+
+    Compare with ``attention="last"``: where this was measured (the page "Graph networks: does the attention pay?"), no
+    attention was certain to gain over it with the same part frozen. `LinearPotential` is the faster way to energies and
+    forces from tens of structures.
 
     References
     ----------
