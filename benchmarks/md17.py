@@ -113,7 +113,6 @@ tensornet = SHARED | {"lr": RATES["tensornet"]}
 CHOICES += [("ani1x", method, tensornet | {"lr": 5e-4}) for method in (CONTROL, ATTENTION)]
 CHOICES += [
     ("ani1x", ATTENTION, tensornet | {"n_fresh_blocks": 1}),
-    ("ani1x", ATTENTION, tensornet | {"readout": "fresh", "module__residual": False}),
     ("ani1x", ATTENTION, tensornet | {"optimizer__param_groups": [("attention.*", {"lr": 4e-3})]}),
 ]
 CHOICES += [
@@ -236,7 +235,7 @@ def main():
         choices = [
             (molecule, kind, method, settings, epochs)
             for molecule, kind, method, settings in CHOICES
-            for epochs in [200 if method in BY_DEFAULT else args.epochs]
+            for epochs in [200 if method in BY_DEFAULT else args.epochs]  # that of sktaag
             if kind in args.sources and (molecule, NETWORKS[kind], method, str(settings), epochs) not in known
         ]
         with ProcessPoolExecutor(args.jobs, mp_context=spawn) as pool, open(kept, "a") as file:

@@ -5,7 +5,7 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import RidgeCV
 
 _ALPHAS = np.logspace(-6, 2, 17)
-_N_ELEMENTS = 119  # atomic numbers, and 0
+N_ELEMENTS = 119  # atomic numbers, and 0
 
 
 class TargetScaler(BaseEstimator):
@@ -62,7 +62,7 @@ class TargetScaler(BaseEstimator):
         rest = y if contribution is None else y - contribution
         n_targets = y.shape[1]
         self.elements_ = counts.any(axis=0)
-        self.reference_energies_ = np.zeros((_N_ELEMENTS, n_targets))
+        self.reference_energies_ = np.zeros((N_ELEMENTS, n_targets))
         self.mean_ = np.zeros(n_targets)
         if self.target == "extensive":
             for k in range(n_targets):
@@ -88,9 +88,9 @@ class TargetScaler(BaseEstimator):
 
 
 def _count(numbers):
-    counts = np.zeros((len(numbers), _N_ELEMENTS))
+    counts = np.zeros((len(numbers), N_ELEMENTS))
     for row, z in zip(counts, numbers, strict=True):
-        row += np.bincount(z, minlength=_N_ELEMENTS)
+        row += np.bincount(z, minlength=N_ELEMENTS)
     return counts
 
 
@@ -98,7 +98,7 @@ def _references(counts, y):
     per_atom = y.sum() / counts.sum()
     rest = y - per_atom * counts.sum(axis=1)
     present = counts.any(axis=0)
-    references = np.full(_N_ELEMENTS, per_atom)
+    references = np.full(N_ELEMENTS, per_atom)
     if len(y) > 1:
         ridge = RidgeCV(_ALPHAS, fit_intercept=False).fit(counts[:, present], rest)
         references[present] += ridge.coef_

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from sktaag.nn import LayerAttention
+from sktaag.sources._target_scaler import N_ELEMENTS
 
 
 class LinearEnergy(nn.Module):
@@ -31,7 +32,7 @@ class LinearEnergy(nn.Module):
         self.readout = readout
         self.scale = scale
         self.plain = LayerAttention(backbone.plain, backbone.n_features, backbone.n_layers + 1)
-        index_of = np.full(119, len(elements))
+        index_of = np.full(N_ELEMENTS, len(elements))
         index_of[elements] = np.arange(len(elements))
         self.register_buffer("index_of", torch.as_tensor(index_of))
         for name, part in (("coef", coef), ("means", means)):  # atoms of other elements have zeros

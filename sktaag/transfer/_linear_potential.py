@@ -8,11 +8,11 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sktaag.cache import cache_folder
 from sktaag.heads._neural_regressor import NeuralRegressor
-from sktaag.heads._torch_state import isolated_seed, resolve_device
+from sktaag.heads._torch_state import resolve_device
 from sktaag.sources._conservative import ConservativeMixin, known_forces
 from sktaag.sources._graph_input import GraphInputMixin
 from sktaag.sources._graph_net import strain_gradient
-from sktaag.sources._graph_networks import evaluation_copy, own_tensors, take_tensors
+from sktaag.sources._graph_networks import evaluation_copy
 from sktaag.sources._target_scaler import TargetScaler
 from sktaag.sources._tokens import graph_tokens, run_batches
 from sktaag.transfer._depths import pick_depths
@@ -24,7 +24,6 @@ from sktaag.transfer._linear_energy import LinearEnergy
 from sktaag.transfer._pooled_jacobians import pooled_jacobians
 
 _CHUNK = 64  # structures whose Jacobians are in memory at a time
-_READOUT = "readout."  # before the names of its weights
 _CONSTANT = 1e-6  # of its mean: spread of a state in single precision that does not vary
 
 
@@ -190,14 +189,13 @@ class LinearPotential(
         self._scaler = TargetScaler().fit(numbers, y[:, None])
         self.elements_ = np.flatnonzero(self._scaler.elements_)
         said, slopes = self._keep_readout(start, graphs, numbers, y)
-        if self.uses_forces_ and slopes is not None:
+        if slopes is not None:
             forces = [force - slope for force, slope in zip(forces, slopes, strict=True)]
         device = resolve_device(self.device)
         backbone = self.backbone_.to(device)
         try:
             rest = y - said - self._scaler.baseline(numbers)[:, 0]
-            energy_rows = self._energy_rows(backbone, graphs, numbers, rest, depths, device)
-            kinds = [energy_rows]
+            kinds = [self._energy_rows(backbone, graphs, numbers, rest, depths, device)]
             if self.uses_forces_:
                 kinds.append(self._force_rows(backbone, graphs, forces, device))
         finally:
@@ -265,43 +263,6 @@ class LinearPotential(
         return references
 
     _check_y = NeuralRegressor._check_y
-
-    def net_state(self):
-        """Return what rebuilds backbone and readout: their name and arguments, in JSON's types, and their weights.
-
-        Returns
-        -------
-        params : dict
-        weights : dict of str to torch.Tensor
-
-        Raises
-        ------
-        TypeError
-            If the backbone has no name of its own.
-        """
-        params, weights = super().net_state()
-        if self.readout_ is not None:
-            params["readout"] = True
-            weights |= {f"{_READOUT}{name}": tensor for name, tensor in own_tensors(self.readout_).items()}
-        return params, weights
-
-    def restore_net(self, params, weights):
-        """Give an estimator that lost its backbone and readout new ones, on the CPU.
-
-        Parameters
-        ----------
-        params : dict
-        weights : dict of str to torch.Tensor
-            Both as `net_state` returns them.
-        """
-        own = {name: tensor for name, tensor in weights.items() if not name.startswith(_READOUT)}
-        super().restore_net(params, own)
-        self.readout_ = None
-        if params.get("readout"):
-            with isolated_seed(0, torch.device("cpu")):
-                self.readout_ = self.backbone_.head(1).eval().requires_grad_(False)
-            kept = {name.removeprefix(_READOUT): tensor for name, tensor in weights.items() if name not in own}
-            take_tensors(self.readout_, kept, params["backbone"])
 
     # ---------------------------------------------------------------- rows of the least squares
 
