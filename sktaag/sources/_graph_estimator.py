@@ -31,6 +31,8 @@ from sktaag.sources._graph_store import GraphRows, GraphStore
 from sktaag.sources._tokens import graph_tokens, run_batches
 
 _EARLY_STOPPING_ROWS = 100  # fewer rows are worth more in training than as a noisy validation set
+_BATCH = 32  # graphs in a batch; forces are learned with a tenth of the rows, but _SMALL_BATCH at least
+_SMALL_BATCH = 4
 _VALIDATION = 4  # batches of validation have so many times the graphs of those of training
 _OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
@@ -230,12 +232,15 @@ class GraphEstimator(GraphInputMixin, NetParamsMixin, BaseEstimator):
                 raise ValueError(f"early_stopping=True leaves nothing to train or validate on: n_samples={n_rows}.")
         self._freeze(network)
         store = GraphStore(graphs, device, labels)
+        batch_size = self.batch_size
+        if batch_size == "auto":
+            batch_size = min(max(len(train) // 10, _SMALL_BATCH), _BATCH) if forces else _BATCH
         optimizer = _OPTIMIZERS.get(self.optimizer, self.optimizer)
         decays = "weight_decay" in signature(optimizer).parameters
         groups = self._param_groups(network)
         params = {
             "iterator_train__shuffle": True,
-            "iterator_valid__batch_size": _VALIDATION * self.batch_size,
+            "iterator_valid__batch_size": _VALIDATION * batch_size,
             **({"optimizer__weight_decay": self.weight_decay} if decays else {}),
             **({"optimizer__param_groups": groups} if groups else {}),
             **{f"criterion__{name}": value for name, value in criterion_params.items()},
@@ -247,7 +252,7 @@ class GraphEstimator(GraphInputMixin, NetParamsMixin, BaseEstimator):
             optimizer=optimizer,
             lr=self.lr,
             max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
+            batch_size=batch_size,
             iterator_train=RowBatches,
             iterator_valid=RowBatches,
             train_split=None if valid is None else predefined_split(GraphRows(store, valid)),
@@ -338,10 +343,11 @@ class GraphEstimator(GraphInputMixin, NetParamsMixin, BaseEstimator):
         return outputs, gradients
 
     def _check_params(self):
-        for name in ("max_epochs", "patience", "batch_size"):
+        for name, words in (("max_epochs", ()), ("patience", ()), ("batch_size", ("auto",))):
             value = getattr(self, name)
-            if not isinstance(value, Integral) or value < 1:
-                raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
+            if value not in words and (not isinstance(value, Integral) or value < 1):
+                allowed = "".join(f' or "{word}"' for word in words)
+                raise ValueError(f"{name} must be an integer of at least 1{allowed}, got {value!r}.")
         for name in ("lr", "weight_decay"):
             value = getattr(self, name)
             if not isinstance(value, Real) or not 0 <= value < np.inf:

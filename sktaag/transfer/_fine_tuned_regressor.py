@@ -63,8 +63,8 @@ class FineTunedRegressor(GraphTransfer, GraphRegression):
         Of the optimizer.
     scheduler : {None, "plateau", "cosine"}, default="cosine"
         Halve the learning rate when the loss stops falling, or bring it to zero along a cosine over `max_epochs`.
-    batch_size : int, default=32
-        Graphs in a batch.
+    batch_size : "auto" or int, default="auto"
+        Graphs in a batch. "auto" is 32; where there are forces, a tenth of the training rows, between 4 and 32.
     max_epochs : int, default=200
         Passes over the training rows, at most.
     early_stopping : "auto" or bool, default="auto"
@@ -172,7 +172,7 @@ class FineTunedRegressor(GraphTransfer, GraphRegression):
         lr=0.001,
         weight_decay=0.01,
         scheduler="cosine",
-        batch_size=32,
+        batch_size="auto",
         max_epochs=200,
         early_stopping="auto",
         patience=20,

@@ -231,6 +231,19 @@ class Watch(Callback):
         self.seen[training].extend(batch[1]["y"].ravel().tolist())
 
 
+class BatchSizes(Callback):
+    """Record the number of graphs in each training batch."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.sizes = []
+
+    def on_batch_begin(self, net, batch, training, **kwargs):
+        self.sizes.append(len(batch[1]["y"]))
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("sizes", self.sizes)
+
+
 def test_validation_rows_are_not_trained_on():
     clusters, energies, _ = lennard_jones(30)
     watch = Watch()
@@ -254,6 +267,18 @@ def test_each_epoch_and_each_seed_has_batches_of_its_own():
         orders += [first, second]
     assert orders[:2] == orders[2:4]
     assert len({tuple(order) for order in orders}) == 4
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "knows_forces", "batch_size"), [(20, True, 4), (69, True, 6), (400, True, 32), (69, False, 32)]
+)
+def test_size_of_batches(n_rows, knows_forces, batch_size):
+    atoms = Atoms("H2", [[0, 0, 0], [0, 0, 0.74]])
+    forces = [np.ones((2, 3))] * n_rows if knows_forces else None
+    model = tiny(max_epochs=1, early_stopping=False, callbacks=[BatchSizes()])
+    sizes = model.fit([atoms] * n_rows, np.arange(n_rows), forces=forces).history_[0]["sizes"]
+    assert sizes[0] == batch_size
+    assert sum(sizes) == n_rows
 
 
 def test_weights_are_those_of_the_best_epoch():
@@ -324,7 +349,7 @@ def test_the_gradient_is_bounded():
 
     def moved(**params):
         start = tiny(optimizer="sgd", lr=0.0, weight_decay=0.0, max_epochs=1).fit(clusters, energies, forces=forces)
-        model = tiny(optimizer="sgd", lr=1.0, weight_decay=0.0, max_epochs=1, **params)
+        model = tiny(optimizer="sgd", lr=1.0, weight_decay=0.0, max_epochs=1, batch_size=8, **params)
         model.fit(clusters, energies, forces=forces)
         pairs = zip(model.module_.parameters(), start.module_.parameters(), strict=True)
         return sum(float((new - old).detach().square().sum()) for new, old in pairs) ** 0.5
@@ -353,7 +378,8 @@ def test_callbacks_and_routed_parameters():
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"max_epochs": 0}, "max_epochs must be an integer"),
+        ({"max_epochs": 0}, "max_epochs must be an integer of at least 1, got 0"),
+        ({"batch_size": 0}, 'batch_size must be an integer of at least 1 or "auto", got 0'),
         ({"ema": 1.0}, "ema must be None or in"),
         ({"clip": 0}, "clip must be None or in"),
         ({"target": "both"}, "target must be one of"),
