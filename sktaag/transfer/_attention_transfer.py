@@ -1,6 +1,6 @@
 """What the estimators with attention over the depths of a source share."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -9,7 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 from sktaag.cache import cache_folder
 from sktaag.heads._torch_state import resolve_device
 from sktaag.sources._graph_networks import evaluation_copy
-from sktaag.sources._tokens import graph_tokens, token_batches, with_tokens
+from sktaag.sources._tokens import token_batches
+from sktaag.transfer._depth_by_depth import check_lr_decay, rates_by_depth
 from sktaag.transfer._graph_transfer import GraphTransfer
 
 _FREEZE = ("all", "embeddings", "none", "scratch")
@@ -58,10 +59,6 @@ class AttentionTransfer(GraphTransfer):
         cache_folder(self.cache)
         return {"attention": self.attention, "n_fresh_blocks": int(self.n_fresh_blocks)}
 
-    def _freeze(self, network):
-        if network.backbone is not None:  # it is, while the training runs on tokens alone
-            freeze_backbone(network, self._depth(network))
-
     def _param_groups(self, network):
         if network.backbone is None or self.lr_decay == 1:
             return []
@@ -73,22 +70,9 @@ class AttentionTransfer(GraphTransfer):
             return {"all": network.n_source_layers, "embeddings": 0, "none": -1, "scratch": -1}[self.freeze]
         return self.freeze
 
-    def _training_graphs(self, network, graphs, forces):
-        if forces or self.n_fresh_blocks or self._depth(network) < network.n_source_layers:
-            return graphs
-        self._freeze(network)
-        device = resolve_device(self.device)
-        return with_tokens(graphs, graph_tokens(network.backbone.to(device).eval(), graphs, device, self.cache))
-
     def _train(self, network, graphs, *args, **kwargs):
-        backbone = network.backbone
-        if "tokens" in graphs[0]:
-            network.backbone = None  # each epoch and each copy would look after its weights
-        try:
-            valid = super()._train(network, graphs, *args, **kwargs)
-            self.layer_weights_ = np.concatenate(self._attend(graphs)[1]).mean(axis=0)
-        finally:
-            network.backbone = backbone
+        valid = super()._train(network, graphs, *args, **kwargs)
+        self.layer_weights_ = np.concatenate(self._attend(graphs)[1]).mean(axis=0)
         return valid
 
     def _attend(self, graphs):
@@ -103,45 +87,3 @@ class AttentionTransfer(GraphTransfer):
                 for i, part in zip(indices, np.split(values.cpu().numpy(), ends), strict=True):
                     parts[i] = part
         return states, weights
-
-
-def freeze_backbone(network, depth):
-    """Switch off the gradients of a backbone up to a depth, and on beyond.
-
-    Parameters
-    ----------
-    network : sktaag.nn.GraphNetwork
-    depth : int
-        0 is that of the embeddings; -1 freezes nothing.
-    """
-    for name, weight in network.backbone.named_parameters():
-        weight.requires_grad_(bool(network.depth_of(name) > depth))  # torch knows no bool of numpy
-
-
-def check_lr_decay(lr_decay):
-    """Refuse a factor that is not in (0, 1]."""
-    if not isinstance(lr_decay, Real) or not 0 < lr_decay <= 1:
-        raise ValueError(f"lr_decay must be in (0, 1], got {lr_decay!r}.")
-
-
-def rates_by_depth(network, lr, lr_decay):
-    """Give each block `lr_decay` times the learning rate of what follows it.
-
-    Parameters
-    ----------
-    network : sktaag.nn.GraphNetwork
-        Its fresh blocks have the learning rate `lr`.
-    lr : float
-        Learning rate of what is behind the last block of the source.
-    lr_decay : float
-
-    Returns
-    -------
-    groups : list of (str, dict)
-        As skorch takes them.
-    """
-    behind = network.n_source_layers + 1
-    return [
-        (f"backbone.{name}", {"lr": lr * lr_decay ** max(0, behind - network.depth_of(name))})
-        for name, _ in network.backbone.named_parameters()
-    ]

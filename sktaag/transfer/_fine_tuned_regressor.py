@@ -6,7 +6,7 @@ from numbers import Integral, Real
 from skorch.callbacks import Callback
 
 from sktaag.sources._graph_regression import GraphRegression
-from sktaag.transfer._attention_transfer import check_lr_decay, freeze_backbone, rates_by_depth
+from sktaag.transfer._depth_by_depth import check_lr_decay, freeze_backbone, rates_by_depth
 from sktaag.transfer._graph_transfer import GraphTransfer
 
 _STRATEGIES = ("full", "freeze", "gradual", "discriminative", "reinit", "l2sp", "scratch")
@@ -19,7 +19,8 @@ class FineTunedRegressor(GraphTransfer, GraphRegression):
     strategy       what is trained
     ============== ==========================================================================================
     full           everything, from the weights of the source
-    freeze         what is behind the first `n_blocks` blocks; embeddings are frozen with them
+    freeze         what is behind the first `n_blocks` blocks; embeddings are frozen with them. If those are all, and
+                   there are no forces, the network is run but once
     gradual        the readout first, then every `unfreeze_every` epochs one block more, from the last to the first [1]_
     discriminative everything, each block with `lr_decay` times the learning rate of the block after it [1]_
     reinit         everything; the last `n_blocks` blocks begin with fresh weights [2]_
@@ -243,11 +244,14 @@ class FineTunedRegressor(GraphTransfer, GraphRegression):
             backbone.load_state_dict(backbone.state_dict() | new)
         return start
 
+    def _depth(self, network):
+        return self.n_blocks if self.strategy == "freeze" else -1
+
     def _freeze(self, network):
-        if self.strategy == "freeze":
-            freeze_backbone(network, self.n_blocks)
-        elif self.strategy == "gradual":
+        if self.strategy == "gradual":
             freeze_backbone(network, network.backbone.n_layers)
+        else:
+            super()._freeze(network)
 
     def _param_groups(self, network):
         if self.strategy != "discriminative":

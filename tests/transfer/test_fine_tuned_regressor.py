@@ -8,8 +8,9 @@ from numpy.testing import assert_allclose
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 
+from sktaag.nn.backbones import SchNet
 from sktaag.sources import load_source, save_source
-from sktaag.transfer import FineTunedRegressor
+from sktaag.transfer import FineTunedRegressor, TAAGRegressor
 
 STRATEGIES = ("full", "freeze", "gradual", "discriminative", "reinit", "l2sp", "scratch")
 
@@ -53,6 +54,18 @@ def test_what_is_trained(source, params, depths):
     model = tuned(source, weight_decay=0.0, ema=0.9, **params).fit(made, energies, forces=forces)
     assert changed(model, source) == depths
     assert all(torch.equal(tensor, before[name]) for name, tensor in source.module_.state_dict().items())
+
+
+def test_a_network_that_is_frozen_as_a_whole_is_run_once(source, monkeypatch):
+    calls, tokens = [], SchNet.tokens
+    monkeypatch.setattr(SchNet, "tokens", lambda self, batch: calls.append(1) or tokens(self, batch))
+    model = tuned(source, strategy="freeze", n_blocks=2, max_epochs=20).fit(MOLECULES, ENERGIES)
+    assert len(calls) <= 2  # the readout of the source is tried, and the tokens are kept
+    like = TAAGRegressor(source, attention="last", freeze="all", max_epochs=20, random_state=0, device="cpu")
+    assert_allclose(model.predict(MOLECULES), like.fit(MOLECULES, ENERGIES).predict(MOLECULES), rtol=1e-6)
+    calls.clear()
+    tuned(source, strategy="freeze", n_blocks=1, max_epochs=20).fit(MOLECULES, ENERGIES)
+    assert len(calls) > 20
 
 
 def test_learning_rates_by_depth(source):
