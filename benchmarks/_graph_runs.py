@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from _transfer_protocol import _digest, _read, evaluate
 
 
@@ -39,3 +40,37 @@ def run(label, models, y, splits, store, end):
     known = _read(store)
     complete = [split for split in splits if all((label, name, _digest(*split)) in known for name in models)]
     return evaluate(label, models, y, complete, store) if complete else None
+
+
+def errors_by_rate(label, make_models, rates, y, splits, store, end):
+    """Judge every learning rate, with `run`.
+
+    Parameters
+    ----------
+    make_models : callable
+        From a rate to models, as `evaluate` takes them.
+    rates : sequence of float
+    label, y, splits, store, end : object
+        As in `run`.
+
+    Returns
+    -------
+    errors : DataFrame or None
+        Mean absolute errors, a row for each model and a column for each rate; None until all have run.
+    """
+    errors = {}
+    for rate in rates:
+        results = run(f"{label}, rate {rate:g}", make_models(rate), y, splits, store, end)
+        if results is None or results["fold"].nunique() < len(splits):
+            return None
+        errors[rate] = results.groupby("model", sort=False)["mae"].mean()
+    return pd.DataFrame(errors)
+
+
+def rate_table(errors, rates):
+    """Return the lines of a table: errors by data and learning rate, and the rate taken."""
+    head = [f"{label}, {rate:g}" for label, rate in errors.columns] + ["taken"]
+    lines = ["| method | " + " | ".join(head) + " |", "|---" * (len(head) + 1) + "|"]
+    for name, row in errors.iterrows():
+        lines.append(f"| {name} | " + " | ".join(f"{value:.3f}" for value in row) + f" | {rates[name]:g} |")
+    return lines
