@@ -7,6 +7,7 @@ from ase.data import chemical_symbols
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.image import imread
+from sklearn.utils.validation import check_is_fitted
 
 from sktaag.inspection._axes import COLOURS, new_axes
 from sktaag.structures import InvalidStructureError, as_column, to_mol
@@ -59,15 +60,15 @@ class LayerAttentionDisplay:
         self.tokens = tokens
 
     @classmethod
-    def from_estimator(cls, model, X, *, kind="layers", row=0, token=-1, ax=None):
+    def from_estimator(cls, model, X=None, *, kind="layers", row=0, token=-1, ax=None):
         """Plot what a fitted model takes of each layer.
 
         Parameters
         ----------
-        model : TAAGRegressor or TAAGClassifier
-            Fitted.
-        X : column of shape (n_samples,)
-            Structures.
+        model : TAAGRegressor, TAAGClassifier, TAAGFeaturizer or LinearPotential
+            Fitted. In a `LinearPotential` all atoms have the same weights.
+        X : column of shape (n_samples,) or None, default=None
+            Structures. None draws the mean over the training rows.
         kind, token : object
             As in `plot`.
         row : int, default=0
@@ -80,10 +81,25 @@ class LayerAttentionDisplay:
 
         Raises
         ------
+        TypeError
+            If the model is none of these.
         ValueError
-            If no structure can be read, or "atoms" is asked to draw a structure that has no bonds to draw, or a polymer
-            whose graph is not the unit.
+            If no structure can be read, "elements" or "atoms" is asked for and there are no structures or no weights of
+            single atoms, or "atoms" is asked to draw a structure that has no bonds to draw, or a polymer whose graph is
+            not the unit.
         """
+        check_is_fitted(model)
+        model = getattr(model, "model_", model)  # of a TAAGFeaturizer
+        if not hasattr(model, "layer_weights_") or not hasattr(model, "backbone_"):
+            raise TypeError(
+                "model must be a TAAGRegressor, TAAGClassifier, TAAGFeaturizer or LinearPotential, got "
+                f"{type(model).__name__}. LayerAttentionDisplay.from_weights draws weights of any other origin."
+            )
+        if X is None or not hasattr(model, "attended_states"):
+            if kind != "layers":
+                what = "needs X" if X is None else f"needs weights of atoms, which {type(model).__name__} has not"
+                raise ValueError(f'kind={kind!r} {what}. Take kind="layers".')
+            return cls.from_weights(model.layer_weights_, ax=ax)
         column = as_column(X)
         if kind == "atoms":
             column = column[[row]]

@@ -28,7 +28,7 @@ from sktaag.inspection import (
 )
 from sktaag.model_selection import compare
 from sktaag.sources import GNNRegressor, PyramidRegressor
-from sktaag.transfer import FrozenFeaturizer, SourceSearchCV, TAAGRegressor
+from sktaag.transfer import FrozenFeaturizer, LinearPotential, SourceSearchCV, TAAGFeaturizer, TAAGRegressor
 
 ALKANES = ["C" * n for n in range(1, 13)]
 ALCOHOLS = ["C" * n + "O" for n in range(1, 13)]
@@ -292,6 +292,23 @@ def test_attention_of_a_model(attention):
     display = LayerAttentionDisplay.from_estimator(attention, ALCOHOLS, kind="atoms", row=2)
     assert display.mol == "CCCO"
     np.testing.assert_allclose(display.weights, attention.attended_states(["CCCO"])[1][0], atol=1e-6)
+
+
+def test_weights_of_models_without_weights_of_atoms(attention):
+    def heights(*args, **kwargs):
+        return [bar.get_height() for bar in LayerAttentionDisplay.from_estimator(*args, **kwargs).ax_.patches]
+
+    assert heights(attention) == pytest.approx(attention.layer_weights_)
+    featurizer = TAAGFeaturizer(attention.source, target="intensive", max_epochs=2, cv=None).fit(ALCOHOLS, POINTS)
+    assert heights(featurizer, ALCOHOLS) == pytest.approx(featurizer.layer_weights_, abs=1e-6)
+    potential = LinearPotential(attention.source).fit(ALCOHOLS, POINTS)
+    assert heights(potential, ALCOHOLS) == pytest.approx(potential.layer_weights_)
+    with pytest.raises(ValueError, match="kind='atoms' needs weights of atoms, which LinearPotential has not"):
+        LayerAttentionDisplay.from_estimator(potential, ALCOHOLS, kind="atoms")
+    with pytest.raises(ValueError, match="kind='elements' needs X"):
+        LayerAttentionDisplay.from_estimator(attention, kind="elements")
+    with pytest.raises(TypeError, match=r"got Ridge\. LayerAttentionDisplay\.from_weights draws"):
+        LayerAttentionDisplay.from_estimator(Ridge().fit([[0.0], [1.0]], [0.0, 1.0]))
 
 
 def test_attention_to_ready_graphs_and_with_frames_as_output(attention):
