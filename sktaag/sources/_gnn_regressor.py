@@ -1,9 +1,11 @@
 """Train a graph network on energies, forces or properties with plenty of data."""
 
 import numpy as np
+from ase import Atoms
 
-from sktaag.sources._graph_networks import plain_start
+from sktaag.sources._graph_networks import Start, build_network, plain_start, pretrained_backbone
 from sktaag.sources._graph_regression import GraphRegression
+from sktaag.sources._target_scaler import N_ELEMENTS, TargetScaler
 
 
 class GNNRegressor(GraphRegression):
@@ -80,7 +82,7 @@ class GNNRegressor(GraphRegression):
     reference_energies_ : ndarray of shape (119, n_targets)
         By atomic number, in the unit of y.
     uses_forces_ : bool
-        Whether the training has seen forces.
+        Whether `fit` has seen forces.
     history_ : list of dict
         One for each epoch: losses and what `callbacks` recorded.
     n_iter_ : int
@@ -177,6 +179,56 @@ class GNNRegressor(GraphRegression):
             **net_params,
         )
         self.backbone = backbone
+
+    @classmethod
+    def from_pretrained(cls, backbone, *, graphs=None, device="auto"):
+        """Take a network that others trained as it is, with its own readout: the transfer that learns nothing.
+
+        Parameters
+        ----------
+        backbone : str or sktaag.nn.Backbone
+            Name of one with pretrained weights, such as ``"chgnet"``, or one that was read from a file of its authors,
+            such as ``sktaag.nn.backbones.SchNet.from_pretrained(path)``.
+        graphs : AtomGraphs or None, default=None
+            As in the constructor.
+        device : str or torch.device, default="auto"
+            As in the constructor.
+
+        Returns
+        -------
+        model : GNNRegressor
+            Fitted. Its predictions are energies in eV as the authors of the network count them. It is a source like
+            one that was trained here, and can be kept in files and libraries; `fit` trains a network of that name anew.
+
+        Raises
+        ------
+        ValueError
+            If the backbone has no pretrained weights, or no readout of its own.
+
+        Examples
+        --------
+        >>> from ase.build import bulk
+        >>> from sktaag.sources import GNNRegressor
+        >>> model = GNNRegressor.from_pretrained("chgnet", device="cpu")
+        >>> model.predict([bulk("Cu"), bulk("NaCl", "rocksalt", a=5.64)]).round(1)  # eV
+        array([-4.1, -7.3])
+        """
+        backbone = pretrained_backbone(backbone)
+        if not backbone.has_readout:
+            raise ValueError(
+                f"The backbone {backbone.name!r} brings no readout of an energy, so that alone it predicts nothing. It "
+                "is a source of GNNFeaturizer, TAAGRegressor, FineTunedRegressor and LinearPotential."
+            )
+        model = cls(backbone.name, graphs=graphs, device=device)
+        network = {"attention": backbone.plain, "n_targets": 1, "target": model.target}
+        params = {"backbone": backbone.name, "config": backbone.config, "network": network}
+        model._hold(build_network(backbone, **network), params)
+        known = range(1, N_ELEMENTS) if backbone.elements is None else sorted(backbone.elements)
+        model._fit_graphs([Atoms([next(iter(known))])], Start(backbone, network))
+        model.target_scaler_ = TargetScaler.of_references(backbone.atom_references(), known)
+        model._y_ndim, model.history_, model.n_iter_, model.best_epoch_ = 1, [], 0, 0
+        model.validation_score_ = None
+        return model
 
     def _start(self, X, n_outputs):
         start = plain_start(self, X, n_outputs)

@@ -159,8 +159,12 @@ class GraphEstimator(GraphInputMixin, NetParamsMixin, BaseEstimator):
             backbone = make_backbone(module_params["backbone"], **module_params["config"])
             network = build_network(backbone, **module_params["network"])
             take_tensors(network, weights, module_params["backbone"])
-            net = GraphNet(network, criterion=torch.nn.MSELoss, verbose=0)  # skorch wants a criterion to begin with
-            net.initialize()
+            self._hold(network, module_params)
+
+    def _hold(self, network, module_params):
+        """Take a trained network as one's own; `module_params` as `net_state` returns them."""
+        net = GraphNet(network, criterion=torch.nn.MSELoss, verbose=0)  # skorch wants a criterion to begin with
+        net.initialize()
         net.trim_for_prediction()
         self.net_ = net
         self._network_config = module_params

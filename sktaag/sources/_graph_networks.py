@@ -9,7 +9,7 @@ import torch
 from torch_geometric.data import Data
 
 from sktaag.graphs import MoleculeGraphs
-from sktaag.nn import Backbone, GraphNetwork, backbone_class, backbone_names
+from sktaag.nn import Backbone, GraphNetwork, backbone_class, backbone_names, make_backbone
 from sktaag.structures import as_column
 
 
@@ -62,6 +62,45 @@ def plain_start(estimator, X, n_outputs):
         ) from None
     backbone = constructor(**config)
     return Start(backbone, {"attention": backbone.plain, "n_targets": n_outputs, "target": estimator.target})
+
+
+def is_backbone(source):
+    """Tell whether a source is a backbone, or the name of one."""
+    return isinstance(source, Backbone) or (isinstance(source, str) and source in backbone_names())
+
+
+def pretrained_backbone(source):
+    """Open a backbone with weights that others trained.
+
+    Parameters
+    ----------
+    source : str or sktaag.nn.Backbone
+        The name of one that has pretrained weights, or one with weights, of which a copy is made.
+
+    Returns
+    -------
+    backbone : sktaag.nn.Backbone
+        On the CPU.
+
+    Raises
+    ------
+    ValueError
+        If the backbone of that name has no pretrained weights.
+    """
+    if isinstance(source, Backbone):
+        return deepcopy(source).cpu().eval()
+    with torch.random.fork_rng(devices=[]):  # weights are drawn before they are loaded
+        try:
+            backbone = make_backbone(source)
+        except TypeError:  # has no shape of its own
+            backbone = None
+    if backbone is None or not backbone.config.get("pretrained"):
+        raise ValueError(
+            f"The backbone {source!r} has no pretrained weights. Train it, as in "
+            f"sktaag.sources.GNNRegressor({source!r}), and pass the fitted model; or read a file of its authors, as "
+            "sktaag.nn.backbones.MACE.from_pretrained does, and pass the backbone."
+        )
+    return backbone
 
 
 def build_network(backbone, *, fresh_readout=False, n_targets=1, **params):

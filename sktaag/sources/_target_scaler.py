@@ -78,6 +78,29 @@ class TargetScaler(BaseEstimator):
         self.scale_ = self.spread_ / atoms if scale is None else np.asarray(scale, float)
         return self
 
+    @classmethod
+    def of_references(cls, energies, elements):
+        """Make one for a network that brings its own reference energies and predicts the rest as it is.
+
+        Parameters
+        ----------
+        energies : Tensor of shape (n,) or None
+            By atomic number; None for zeros.
+        elements : iterable of int
+            Atomic numbers that the network knows.
+
+        Returns
+        -------
+        scaler : TargetScaler
+        """
+        scaler = cls("extensive")
+        scaler.elements_ = np.isin(np.arange(N_ELEMENTS), list(elements))
+        scaler.reference_energies_ = np.zeros((N_ELEMENTS, 1))
+        if energies is not None:
+            scaler.reference_energies_[: len(energies), 0] = energies.cpu().numpy()
+        scaler.mean_, scaler.scale_, scaler.spread_ = np.zeros(1), np.ones(1), np.ones(1)
+        return scaler
+
     def baseline(self, numbers):
         """Return the part of the targets that needs no network, (n, n_targets)."""
         return _count(numbers) @ self.reference_energies_ + self.mean_

@@ -31,9 +31,10 @@ class FrozenFeaturizer(FrozenSourceMixin, TransformerMixin, BaseEstimator):
     source : fitted Pipeline, network or ensemble, torch.nn.Module, path, or a list, dict or DataFrame of these
         A source is a whole chain: with a Pipeline that begins at structures, X is a column of structures; with a bare
         network, X is the numeric array that the network was fitted on. A graph network reads structures too; its hidden
-        layers are the means over the atoms after each block, and `GNNFeaturizer` has other ways to pool. A path is a
-        file written by `sktaag.sources.save_source`, or a model in a `sktaag.sources.ModelLibrary`; a DataFrame is what
-        `search` of a library returns. Several sources stand side by side, each under a name: the key of the dict,
+        layers are the means over the atoms after each block, and `GNNFeaturizer` has other ways to pool. One that
+        others trained goes by its name, such as ``"chgnet"``, or is a `sktaag.nn.Backbone` with its own readout. A path
+        is a file written by `sktaag.sources.save_source`, or a model in a `sktaag.sources.ModelLibrary`; a DataFrame is
+        what `search` of a library returns. Several sources stand side by side, each under a name: the key of the dict,
         property and unit in the library, the stem of the path, or the place in the list.
     layers : int, list of int, "all" or "output", default=1
         Which hidden layers: k takes the last k, from L(-k) to L(-1); a list picks some of them by that number; "all"
@@ -63,8 +64,8 @@ class FrozenFeaturizer(FrozenSourceMixin, TransformerMixin, BaseEstimator):
     NotFittedError
         In `fit`, if a source is not fitted.
     ValueError
-        In `fit`, if a source has fewer layers than asked for, sources do not go together, or `member` is given
-        without an ensemble or missing with one.
+        In `fit`, if a source has fewer layers than asked for, sources do not go together, `member` is given without an
+        ensemble or missing with one, or a network of others has no weights or no readout.
 
     See Also
     --------

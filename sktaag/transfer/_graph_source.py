@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sktaag.nn import Backbone, backbone_names, make_backbone
+from sktaag.nn import Backbone, backbone_names
 from sktaag.sources import load_source
 from sktaag.sources._graph_estimator import GraphEstimator
+from sktaag.sources._graph_networks import is_backbone, pretrained_backbone
 
 
 @dataclass
@@ -70,10 +70,8 @@ def open_graph_source(source):
     ValueError
         If the backbone of that name has no pretrained weights.
     """
-    if isinstance(source, str) and source in backbone_names():
-        return _open_pretrained(source)
-    if isinstance(source, Backbone):
-        return _open_backbone(copy.deepcopy(source).cpu().eval())
+    if is_backbone(source):
+        return _open_backbone(pretrained_backbone(source))
     if isinstance(source, (str, Path)):
         source = _load(source)
     graphs = None
@@ -150,21 +148,6 @@ def _load(source):
             f"There is no file {str(source)!r}, and no backbone of that name. "
             f"Backbones are {', '.join(backbone_names())}."
         ) from error
-
-
-def _open_pretrained(name):
-    with torch.random.fork_rng(devices=[]):  # weights are drawn before they are loaded
-        try:
-            backbone = make_backbone(name)
-        except TypeError:  # has no shape of its own
-            backbone = None
-    if backbone is None or not backbone.config.get("pretrained"):
-        raise ValueError(
-            f"The backbone {name!r} has no pretrained weights. Train it, as in sktaag.sources.GNNRegressor({name!r}), "
-            "and pass the fitted model; or read a file of its authors, as sktaag.nn.backbones.MACE.from_pretrained "
-            "does, and pass the backbone."
-        )
-    return _open_backbone(backbone)
 
 
 def _open_backbone(backbone):

@@ -8,8 +8,8 @@ import pandas as pd
 import torch
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from sktaag.nn import Backbone, backbone_names
-from sktaag.sources import ModelLibrary, load_source
+from sktaag.sources import GNNRegressor, ModelLibrary, load_source
+from sktaag.sources._graph_networks import is_backbone
 from sktaag.sources._shotgun_ensemble import ShotgunEnsemble
 
 
@@ -113,16 +113,6 @@ def _refuse_library(sources):
         )
 
 
-def _refuse_backbone(source):
-    named = isinstance(source, str) and source in backbone_names() and not Path(source).exists()
-    if named or isinstance(source, Backbone):
-        name = source if named else source.name
-        raise TypeError(
-            f"The backbone {name!r} alone predicts nothing, and is no source here. GNNFeaturizer takes it; or fit it "
-            f"to a property, as in GNNRegressor({name!r})."
-        )
-
-
 def _refuse_nothing(name, sources):
     if len(sources) == 0:
         found = " The query found no model." if isinstance(sources, pd.DataFrame) else ""
@@ -152,7 +142,8 @@ def open_source(source, libraries):
     source : fitted estimator or torch.nn.Module
     """
     _refuse_library(source)
-    _refuse_backbone(source)
+    if is_backbone(source) and not (isinstance(source, str) and Path(source).exists()):
+        return GNNRegressor.from_pretrained(source)
     if not isinstance(source, (str, Path)):
         return source
     folder, _, model_id = str(source).rpartition("#")

@@ -10,6 +10,7 @@ from pymatgen.core import Lattice, Structure
 from torch_geometric.data import Batch
 
 from sktaag.nn import GraphNetwork, make_backbone
+from sktaag.sources import GNNRegressor, ModelLibrary, load_source, save_source
 
 chgnet_model = pytest.importorskip("chgnet.model", reason="needs the extra chgnet")
 pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
@@ -102,3 +103,20 @@ def test_without_the_package(monkeypatch):
     monkeypatch.setattr("sktaag.nn.backbones._chgnet.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r'pip install "sktaag\[chgnet\]"'):
         make_backbone("chgnet")
+
+
+def test_an_estimator_of_it_predicts_what_chgnet_predicts(tmp_path):
+    structures = [perovskite(), rocksalt(), iron()]
+    model = GNNRegressor.from_pretrained("chgnet", device="cpu")
+    with contextlib.redirect_stdout(io.StringIO()):
+        theirs = chgnet_model.CHGNet.load(use_device="cpu", verbose=False).predict_structure(structures)
+    energies = [found["e"] * len(structure) for found, structure in zip(theirs, structures, strict=True)]
+    np.testing.assert_allclose(model.predict(structures), energies, rtol=1e-5)
+    for forces, found in zip(model.predict_forces(structures), theirs, strict=True):
+        np.testing.assert_allclose(forces, found["f"], atol=1e-4)
+    save_source(model, tmp_path / "chgnet.source")
+    np.testing.assert_array_equal(
+        load_source(tmp_path / "chgnet.source").predict(structures), model.predict(structures)
+    )
+    model_id = ModelLibrary(tmp_path / "library").add(model, property="energy", unit="eV")
+    assert ModelLibrary(tmp_path / "library").get(model_id).predict(structures[:1]) == pytest.approx(energies[0], 1e-5)

@@ -12,7 +12,7 @@ from torch_geometric.data import Batch, Data
 
 from sktaag.nn import GraphNetwork, make_backbone
 from sktaag.nn.backbones import MatGL
-from sktaag.sources import load_source, save_source
+from sktaag.sources import GNNRegressor, load_source, save_source
 from sktaag.transfer import FineTunedRegressor
 
 pytestmark = [
@@ -69,6 +69,12 @@ def test_energies_are_those_of_matgl(potential, backbone, ethanol, rocksalt):
         assert expected.abs() > 1e-3
         torch.testing.assert_close(energy.flatten(), expected.flatten(), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(backbone.atom_references()[[1, 8, 17, 26]], torch.tensor([-1.0, -3, -5, 0]))
+
+
+def test_an_estimator_of_it_adds_the_energies_of_the_elements(backbone, ethanol):
+    model = GNNRegressor.from_pretrained(backbone, device="cpu")
+    energy = GraphNetwork(backbone, "last")(ethanol).item() + backbone.atom_references()[ethanol.z].sum().item()
+    assert model.predict([ethanol]) == pytest.approx(energy, rel=1e-6)
 
 
 def test_a_model_over_it_can_be_kept_in_a_file(backbone, tmp_path):

@@ -110,12 +110,28 @@ def test_whole_models_in_a_library(source, tmp_path):
     assert_allclose(library.get(ids[1]).predict_forces(MOLECULES)[0], models[1].predict_forces(MOLECULES)[0])
 
 
-@pytest.mark.parametrize("backbone", ["chgnet", SchNet(n_layers=1, n_features=8)])
-def test_backbones_alone_are_no_sources(source, backbone):
-    with pytest.raises(TypeError, match=r"The backbone '\w+' alone predicts nothing.*GNNFeaturizer takes it"):
-        FrozenFeaturizer(backbone).fit(MOLECULES)
-    with pytest.raises(TypeError, match="GNNFeaturizer takes it"):
-        SourceSearchCV(Ridge(), {"a": source, "b": backbone}, baseline=RidgeCV(), cv=2).fit(MOLECULES, ENERGIES)
+def test_networks_of_others_by_name():
+    pytest.importorskip("chgnet", reason="needs chgnet, as in sktaag[chgnet]")
+    features = FrozenFeaturizer("chgnet", layers="all").fit_transform(MOLECULES)
+    expected = GNNFeaturizer("chgnet", layers=4, pooling="mean").fit_transform(MOLECULES)
+    assert_allclose(features, expected, rtol=1e-5, atol=1e-6)
+    energies = FrozenFeaturizer("chgnet", layers="output").fit_transform(MOLECULES)
+    assert_allclose(energies.ravel(), GNNRegressor.from_pretrained("chgnet").predict(MOLECULES), rtol=1e-6)
+
+
+def test_sources_of_a_search_with_readout_and_without(source):
+    with_readout = SchNet(n_layers=1, n_features=8, cutoff=4.0)
+    with_readout._readout = (with_readout.head(1),)
+    sources = {"trained here": source, "by others": with_readout}
+    search = SourceSearchCV(Ridge(), sources, baseline=DummyRegressor(), cv=2).fit(MOLECULES, ENERGIES)
+    assert {"trained here", "by others"} <= set(search.cv_results_["param_source"].compressed())
+    sources["by others"] = SchNet(n_layers=1, n_features=8)
+    with pytest.raises(ValueError, match="The backbone 'schnet' brings no readout of an energy, so that alone"):
+        FrozenFeaturizer(sources["by others"]).fit(MOLECULES)
+    with pytest.raises(ValueError, match="brings no readout of an energy"):
+        SourceSearchCV(Ridge(), sources, baseline=DummyRegressor(), cv=2).fit(MOLECULES, ENERGIES)
+    with pytest.raises(ValueError, match="The backbone 'schnet' has no pretrained weights"):
+        FrozenFeaturizer("schnet").fit(MOLECULES)
 
 
 class Embedding(Backbone):
