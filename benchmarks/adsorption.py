@@ -44,7 +44,7 @@ SHAPE = {
     "module__n_gaussians": 20,
     "module__cutoff": CUTOFF,
 }
-RATES = (1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2)
+RATES = (1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2)
 TRAINING = {"scheduler": "cosine", "ema": 0.99, "target": "intensive", "device": "cpu", "random_state": 0}
 POOLS = ("mean", "std", "max")
 TRAINED = {  # which estimator, and its parameters
