@@ -113,7 +113,7 @@ class GNNRegressor(GraphRegression):
     Notes
     -----
     For energies with forces of tens of frames, SchNet did best on frames of malonaldehyde with ``lr=4e-3``,
-    ``batch_size=5``, ``ema=0.99`` and 200 epochs or more.
+    ``ema=0.99`` and 200 epochs or more.
 
     Predictions are computed in float64, so that the prediction of a structure does not depend on the others.
     On a GPU, sums over neighbours are added up in any order: two trainings agree to rounding, which grows.
