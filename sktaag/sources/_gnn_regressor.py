@@ -227,7 +227,7 @@ class GNNRegressor(GraphRegression):
         model._fit_graphs([Atoms([next(iter(known))])], Start(backbone, network))
         model.target_scaler_ = TargetScaler.of_references(backbone.atom_references(), known)
         model._y_ndim, model.history_, model.n_iter_, model.best_epoch_ = 1, [], 0, 0
-        model.validation_score_ = None
+        model.validation_score_, model.uses_forces_ = None, False
         return model
 
     def _start(self, X, n_outputs):

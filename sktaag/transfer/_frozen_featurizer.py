@@ -6,7 +6,6 @@ from numbers import Integral
 
 import joblib
 import numpy as np
-import pandas as pd
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
@@ -16,7 +15,7 @@ from sktaag.structures import InvalidRowsError, as_column, handle_invalid
 from sktaag.transfer._chain import Chain
 from sktaag.transfer._drawing import draw_beside, drawn_sources
 from sktaag.transfer._frozen_source import FrozenSourceMixin
-from sktaag.transfer._named_sources import named_paths, parts_of
+from sktaag.transfer._named_sources import for_file, parts_of
 
 
 class FrozenFeaturizer(FrozenSourceMixin, TransformerMixin, BaseEstimator):
@@ -211,11 +210,9 @@ class FrozenFeaturizer(FrozenSourceMixin, TransformerMixin, BaseEstimator):
         return draw_beside(drawn_sources(self.source))
 
     def _for_file(self):
-        """Return what is kept in a file, which holds no DataFrame: sources of a library by name and path."""
         other = copy(self)
         vars(other).pop("_opened", None)
-        if isinstance(self.source, pd.DataFrame):
-            other.source = named_paths(self.source)
+        other.source = for_file(self.source)
         return other
 
     def _pick(self, chain, name):

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from sklearn.pipeline import Pipeline, make_pipeline
 
+from sktaag.nn import Backbone
 from sktaag.sources import GNNRegressor, ModelLibrary, load_source
 from sktaag.sources._graph_networks import is_backbone
 from sktaag.sources._shotgun_ensemble import ShotgunEnsemble
@@ -103,6 +104,20 @@ def named_paths(frame):
     """Return the ``"folder#id"`` of the models that `search` of a library found, by the names of their columns."""
     _, paths = _check_library_rows(frame)
     return dict(zip(_card_names(frame), paths, strict=True))
+
+
+def for_file(source):
+    """Return what a file keeps in place of sources.
+
+    It holds no DataFrame, but the names and paths of its rows, and no bare torch module, but the estimator of it.
+    """
+    if isinstance(source, pd.DataFrame):
+        return named_paths(source)
+    if isinstance(source, dict):
+        return {name: for_file(one) for name, one in source.items()}
+    if isinstance(source, (list, tuple)):
+        return [for_file(one) for one in source]
+    return GNNRegressor.from_pretrained(source) if isinstance(source, Backbone) else source
 
 
 def _refuse_library(sources):

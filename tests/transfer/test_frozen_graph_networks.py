@@ -11,13 +11,14 @@ from numpy.testing import assert_allclose
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.pipeline import make_pipeline
+from torch_geometric.nn import SchNet as PyGSchNet
 
 from sktaag.descriptors import Fingerprints
 from sktaag.graphs import AtomGraphs
 from sktaag.io import load_model, save_model
 from sktaag.nn import Backbone
 from sktaag.nn.backbones import SchNet
-from sktaag.sources import GNNClassifier, GNNRegressor, ModelLibrary, PyramidRegressor
+from sktaag.sources import GNNClassifier, GNNRegressor, ModelLibrary, PyramidRegressor, load_source, save_source
 from sktaag.structures import InvalidRowsError, InvalidRowsWarning
 from sktaag.transfer import (
     FrozenFeaturizer,
@@ -119,9 +120,27 @@ def test_networks_of_others_by_name():
     assert_allclose(energies.ravel(), GNNRegressor.from_pretrained("chgnet").predict(MOLECULES), rtol=1e-6)
 
 
-def test_sources_of_a_search_with_readout_and_without(source):
-    with_readout = SchNet(n_layers=1, n_features=8, cutoff=4.0)
-    with_readout._readout = (with_readout.head(1),)
+@pytest.fixture
+def with_readout(tmp_path):
+    """A network in a file of the layout of the Open Catalyst Project."""
+    weights = PyGSchNet(16, 16, 2, 20, 6.0).state_dict()
+    state = {f"module.module.{name}": value for name, value in weights.items()}
+    torch.save({"state_dict": state, "config": {"model_attributes": {"cutoff": 6.0}}}, tmp_path / "schnet.pt")
+    return SchNet.from_pretrained(tmp_path / "schnet.pt")
+
+
+def test_networks_of_others_in_files(with_readout, tmp_path):
+    alone = GNNRegressor.from_pretrained(with_readout)
+    assert not alone.uses_forces_
+    save_source(alone, tmp_path / "alone.source")
+    assert_allclose(load_source(tmp_path / "alone.source").predict(MOLECULES), alone.predict(MOLECULES))
+    for source in (with_readout, [with_readout, alone], {"a": with_readout}):
+        model = make_pipeline(FrozenFeaturizer(source), Ridge()).fit(MOLECULES, ENERGIES)
+        save_model(model, tmp_path / "model")
+        assert_allclose(load_model(tmp_path / "model").predict(MOLECULES), model.predict(MOLECULES))
+
+
+def test_sources_of_a_search_with_readout_and_without(source, with_readout):
     sources = {"trained here": source, "by others": with_readout}
     search = SourceSearchCV(Ridge(), sources, baseline=DummyRegressor(), cv=2).fit(MOLECULES, ENERGIES)
     assert {"trained here", "by others"} <= set(search.cv_results_["param_source"].compressed())
