@@ -115,6 +115,17 @@ CHOICES += [
     ("ani1x", ATTENTION, tensornet | {"n_fresh_blocks": 1}),
     ("ani1x", ATTENTION, tensornet | {"optimizer__param_groups": [("attention.*", {"lr": 4e-3})]}),
 ]
+CHOICES += [  # does transfer want another rate than training from scratch?
+    ("oc20", method, SCHNET | {"lr": lr}) for method in (FINE_TUNED, ATTENTION) for lr in (8e-3, 4e-3, 2e-3, 1e-3)
+]
+CHOICES += [
+    ("oc20", method, SCHNET | {"lr": lr}) for method in ("frozen, mix", "TAAG, frozen") for lr in (3.2e-2, 1.6e-2, 4e-3)
+]
+CHOICES += [
+    ("ani1x", method, tensornet | {"lr": lr})
+    for method in ("frozen, mix", "TAAG, frozen")
+    for lr in (1.6e-2, 4e-3, 1e-3)
+]
 CHOICES += [
     (source, method, settings)
     for source, method in zip(("oc20", "ani1x"), BY_DEFAULT, strict=True)
