@@ -18,6 +18,7 @@ SHAPE = {"module__n_layers": 4, "module__n_features": 64, "module__n_filters": 6
 N_TEST = 500
 SHARED = {"criterion": "mae", "force_weight": 100.0}
 RATES = {"schnet": 4e-3, "chgnet": 8e-3, "tensornet": 1e-3}  # of md17.py --choose
+RATES_FROZEN = RATES | {"tensornet": 4e-3}  # likewise, where the whole source is frozen
 SOURCES = {"oc20": (10, 5), "rmd17": (8, 1)}  # epochs; the step between frames, which hardly differ in a relaxation
 NETWORKS = {"oc20": "schnet", "rmd17": "schnet", "chgnet": "chgnet", "ani1x": "tensornet"}  # of each source
 CUTOFFS = {"oc20": CUTOFF, "rmd17": CUTOFF, "chgnet": 6.0, "ani1x": 5.0}  # of the graphs that each source reads

@@ -6,11 +6,11 @@ trained it on ANI-1x (organic molecules in other conformations, with another fun
 of the official split 01. All methods of a table have the same architecture, frames, epochs and optimizer, but for the
 closed forms, which have no epochs, and "all else by default", with the epochs, batches and loss that `TAAGRegressor`
 has if nothing is said. The learning rate is the best from scratch of those tried on training frames of malonaldehyde
-(--choose); TensorNet's is the best for fine-tuning. "As released", attention takes the place of the readout of the
-source, in all other rows it stands beside it. The "gentle" forms have a quarter of the rate in what comes from the
-source. Training from scratch takes no weight of a source: it runs once and stands in the tables of all sources of its
-architecture. Runs are kept in a file of lines, so that a stopped benchmark goes on where it was: the tables are made of
-all runs in it. To run everything anew, name another file.
+(--choose); TensorNet's is the best for fine-tuning, and that of its frozen rows the best for them. "As released",
+attention takes the place of the readout of the source, in all other rows it stands beside it. The "gentle" forms have a
+quarter of the rate in what comes from the source. Training from scratch takes no weight of a source: it runs once and
+stands in the tables of all sources of its architecture. Runs are kept in a file of lines, so that a stopped benchmark
+goes on where it was: the tables are made of all runs in it. To run everything anew, name another file.
 """
 
 import argparse
@@ -32,6 +32,7 @@ from _md17 import (
     N_TEST,
     NETWORKS,
     RATES,
+    RATES_FROZEN,
     SHAPE,
     SHARED,
     draw,
@@ -201,7 +202,8 @@ def run(task, source, device, epochs):
     graphs, energies, forces = frames(molecule, "train", cutoff=CUTOFFS[kind])
     rows = draw(graphs, size, seed)
     source = open_source(kind, method, graphs, energies, source)
-    settings = {} if method in BY_DEFAULT else SHARED | {"lr": RATES[NETWORKS[kind]]}
+    rates = RATES_FROZEN if METHODS.get(method, {}).get("freeze") == "all" else RATES
+    settings = {} if method in BY_DEFAULT else SHARED | {"lr": rates[NETWORKS[kind]]}
     model = make_model(source, method, size, seed, device, epochs, settings)
     clock = time.process_time if name_of(device) == "CPU" else time.perf_counter  # a core may be shared
     start = clock()
@@ -299,11 +301,11 @@ def main():
         "Runs, several at a time: "
         + ", ".join(f"{n} on {name}" for name, n in pd.DataFrame(done)["device"].value_counts().items()),
         f"SchNet of 4 blocks of 64, {SHAPE['module__n_gaussians']} Gaussians to a cutoff of {CUTOFF:g} Å, learning "
-        f"rate {RATES['schnet']:g}; CHGNet 0.3.0, learning rate {RATES['chgnet']:g}; TensorNet of 2 blocks of "
-        f"64, learning rate {RATES['tensornet']:g}; AdamW with a cosine, EMA 0.99, mean absolute errors in units of "
-        f"the spread, forces {SHARED['force_weight']:g} times the weight of energies; {N_TEST} official test frames. "
-        "s: of the fit, of one core or of the GPU. / scratch: geometric mean over pairs of molecule and draw of "
-        "frames, with the 95% interval of pairs taken as independent",
+        f"rate {RATES['schnet']:g}; CHGNet 0.3.0, learning rate {RATES['chgnet']:g}; TensorNet of 2 blocks of 64, "
+        f"learning rate {RATES['tensornet']:g}, frozen {RATES_FROZEN['tensornet']:g}; AdamW with a cosine, EMA 0.99, "
+        f"mean absolute errors in units of the spread, forces {SHARED['force_weight']:g} times the weight of energies; "
+        f"{N_TEST} official test frames. s: of the fit, of one core or of the GPU. / scratch: geometric mean over "
+        "pairs of molecule and draw of frames, with the 95% interval of pairs taken as independent",
     ]
     for note in notes:
         head.append(
