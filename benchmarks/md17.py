@@ -128,8 +128,9 @@ CHOICES += [
     for lr in (1.6e-2, 4e-3, 1e-3)
 ]
 CHOICES += [
-    (source, method, settings)
+    (source, method, batches | settings)
     for source, method in zip(("oc20", "ani1x"), BY_DEFAULT, strict=True)
+    for batches in ({}, {"batch_size": 32})
     for settings in ({}, {"scheduler": None}, {"criterion": "mse"}, {"scheduler": None, "criterion": "mse"})
 ]
 CHOICES = [("malonaldehyde", *choice) for choice in CHOICES]
