@@ -45,10 +45,9 @@ def with_scratch(results, source, size, epochs):
     return pd.concat([table, scratch]).drop_duplicates(["molecule", "seed", "method"])
 
 
-def relative_to_scratch(table, error):
-    """Logarithm of error / error from scratch for each molecule and draw of frames."""
-    wide = table.pivot_table(index=["molecule", "seed"], columns="method", values=error)
-    return np.log(wide.div(wide.get("scratch", np.nan), axis=0))
+def log_errors(table, error):
+    """Logarithms of errors: a row for each molecule and draw of frames, a column for each method."""
+    return np.log(table.pivot_table(index=["molecule", "seed"], columns="method", values=error))
 
 
 def report_choices(rows):
@@ -75,7 +74,8 @@ def report(results, methods):
         table = with_scratch(results, source, size, epochs)
         for error, unit in (("forces", "meV/Å"), ("energy", "meV")):
             molecules = [name for name in MOLECULES if name in set(table["molecule"])]
-            ratios = relative_to_scratch(table, error)
+            logs = log_errors(table, error)
+            ratios = logs.sub(logs.get("scratch", np.nan), axis=0)
             lines += ["", f"**MAE of {error} in {unit}, {title} (number of seeds)**", ""]
             lines += [f"| method | {' | '.join(molecules)} | / scratch | pairs | s |"]
             lines += ["|---" * (len(molecules) + 4) + "|"]
@@ -88,7 +88,7 @@ def report(results, methods):
                 shown = "1" if method == "scratch" else with_interval(known, 2)
                 seconds = f"{rows['seconds'].median():.0f}"
                 lines.append(f"| {method} | {' | '.join(cells)} | {shown} | {len(known)} | {seconds} |")
-            lines += against_fine_tuning(ratios)
+            lines += against_fine_tuning(logs)
         weights = weights_of(table)
         if weights:
             lines += ["", f"Layer weights, {title}: embedding, each block; mean of runs", ""]
@@ -96,13 +96,13 @@ def report(results, methods):
     return "\n".join(lines)
 
 
-def against_fine_tuning(ratios):
+def against_fine_tuning(logs):
     """Make lines that compare attention with the same training without it, all trained or with the same part frozen."""
     lines = []
     for other in (FINE_TUNED, CONTROL):
-        if not {ATTENTION, other} <= set(ratios):
+        if not {ATTENTION, other} <= set(logs):
             continue
-        known = (ratios[ATTENTION] - ratios[other]).dropna()
+        known = (logs[ATTENTION] - logs[other]).dropna()
         if len(known):
             lines += ["", f"{ATTENTION} / {other}: {with_interval(known, 3)}, {len(known)} pairs"]
     return lines
