@@ -67,6 +67,11 @@ def errors_by_rate(label, make_models, rates, y, splits, store, end):
     return pd.DataFrame(errors)
 
 
+def best_rates(errors):
+    """Return the rate of each method with the smallest geometric mean over the data, of which `errors` has a level."""
+    return np.log(errors).T.groupby(level=1).mean().idxmin()
+
+
 def rate_table(errors, rates):
     """Return the lines of a table: errors by data and learning rate, and the rate taken."""
     head = [f"{label}, {rate:g}" for label, rate in errors.columns] + ["taken"]

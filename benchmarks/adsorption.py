@@ -18,7 +18,7 @@ import time
 import numpy as np
 import pandas as pd
 import torch
-from _graph_runs import errors_by_rate, parser, rate_table, run
+from _graph_runs import best_rates, errors_by_rate, parser, rate_table, run
 from _timing import machine
 from _transfer_protocol import table, write
 from ase import Atoms
@@ -149,7 +149,7 @@ def choose(graphs, frame, args, end):
         if errors[f"{size} rows"] is None:
             return None
     errors = pd.concat(errors, axis=1)
-    return errors, np.log(errors).T.groupby(level=1).mean().idxmin()
+    return errors, best_rates(errors)
 
 
 def layer_weights(models, y):

@@ -15,7 +15,7 @@ import time
 import numpy as np
 import pandas as pd
 import torch
-from _graph_runs import errors_by_rate, parser, rate_table, run
+from _graph_runs import best_rates, errors_by_rate, parser, rate_table, run
 from _timing import machine
 from _transfer_library import network
 from _transfer_protocol import draws, repeated_folds, table, write
@@ -103,7 +103,7 @@ def choose(args, end):
         if errors[f"{size} rows"] is None:
             return None
     errors = pd.concat(errors, axis=1)
-    return errors, np.log(errors).T.groupby(level=1).mean().idxmin()
+    return errors, best_rates(errors)
 
 
 def make_models(task, graph_source, descriptor_source, seed, rates):
